@@ -1,0 +1,1 @@
+"""The floor: contracts and small values that every other package may lean on."""

@@ -1,0 +1,49 @@
+"""How records become bytes: one schema number, then MessagePack of named fields.
+
+A record read from a newer program keeps its schema number and can be read, but `encode` refuses
+to write it again: this program would drop what it does not know.
+"""
+
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+
+class NewerRecord(Exception):
+    """The record was written by a newer program; this one may read but not rewrite it."""
+
+
+class CorruptRecord(Exception):
+    """The bytes are not a record of this type."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of everything that is stored. `schema` 0 means: made by this program."""
+
+    SCHEMA: ClassVar[int] = 1
+    schema: int = 0
+
+
+R = TypeVar("R", bound=Record)
+_encoder = msgspec.msgpack.Encoder()
+_decoders: dict[type[Any], msgspec.msgpack.Decoder[Any]] = {}
+
+
+def encode(record: Record) -> bytes:
+    """The record's bytes. Raises NewerRecord if it was read from a newer program."""
+    current = type(record).SCHEMA
+    if record.schema > current:
+        raise NewerRecord(f"{type(record).__name__} has schema {record.schema}, this is {current}")
+    return _encoder.encode(msgspec.structs.replace(record, schema=current))
+
+
+def decode(kind: type[R], data: bytes) -> R:
+    """The record of type `kind` in `data`. Raises CorruptRecord."""
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
+    try:
+        record: R = decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CorruptRecord(f"not a {kind.__name__}") from error
+    return record

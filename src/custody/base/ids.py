@@ -1,0 +1,38 @@
+"""Randomness and identifiers as an argument."""
+
+import os
+import uuid
+from typing import Protocol
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_UNBIASED = 248  # the largest multiple of 62 that a byte can hold
+
+
+class Source(Protocol):
+    """Where random bytes come from."""
+
+    def random(self, size: int) -> bytes:
+        """`size` unpredictable bytes."""
+        ...
+
+
+class SystemSource:
+    """The kernel's generator."""
+
+    def random(self, size: int) -> bytes:
+        """`size` bytes of os.urandom."""
+        return os.urandom(size)
+
+
+def base62(source: Source, length: int) -> str:
+    """`length` characters drawn uniformly from 0-9A-Za-z (rejection sampling)."""
+    text = ""
+    while len(text) < length:
+        draw = source.random(length + length // 8 + 2)
+        text += "".join(BASE62[byte % 62] for byte in draw if byte < _UNBIASED)
+    return text[:length]
+
+
+def new_uuid(source: Source) -> str:
+    """A random UUID (RFC 9562, version 4) in its usual spelling."""
+    return str(uuid.UUID(bytes=source.random(16), version=4))

@@ -1,0 +1,154 @@
+"""The contracts between what is kept and those who keep it.
+
+Two levels. `RawRows`/`RawTransaction`/`Store` are bytes under bytes, what a storage backend gives.
+`Rows`/`Transaction` are what services and core see: plaintext values in named tables, encrypted,
+bound to their place, logged and counted by the barrier below them.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from enum import IntEnum
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+MAX_KEY = 511  # LMDB's limit, table byte included
+MAX_TRANSACTION_KEYS = 10_000
+MAX_TRANSACTION_BYTES = 16 * 1024 * 1024
+
+
+class Table(IntEnum):
+    """The first byte of every key on disk. Never renumber: these are bytes on disk.
+
+    META, LOG and DIGEST are not encrypted; LOG is chained by HMAC, DIGEST holds keyed sums.
+    OUTBOX is encrypted but neither logged nor counted: it is this node's own and short-lived.
+    All others are encrypted, logged and counted.
+    """
+
+    META = 0x00
+    LOG = 0x01
+    DIGEST = 0x02
+    OUTBOX = 0x03
+    MOUNT = 0x10
+    AUDIT = 0x11
+    POLICY = 0x12
+    TOKEN = 0x13
+    ACCESSOR = 0x14
+    CHILD = 0x15
+    EXPIRY = 0x16
+    REVOCATION = 0x17
+    SETTING = 0x18
+    ENGINE = 0x40
+
+
+class RawRows(Protocol):
+    """A consistent snapshot of a backend."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under `key`, or None."""
+        ...
+
+    def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` pairs with start <= key < stop, in key order."""
+        ...
+
+
+class RawTransaction(RawRows, Protocol):
+    """A snapshot that may be changed; what it writes it also reads."""
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set `key` to `value`."""
+        ...
+
+    def delete(self, key: bytes) -> bool:
+        """Remove `key`; says whether it was there."""
+        ...
+
+
+class Store(Protocol):
+    """One shard's durable rows."""
+
+    def snapshot(self) -> AbstractContextManager[RawRows]:
+        """A snapshot; it must be closed before the next await."""
+        ...
+
+    async def write(self, job: Callable[[RawTransaction], T], *, essential: bool = False) -> T:
+        """Run `job` in a transaction and return its value once the commit is durable.
+
+        Jobs of one process share a commit; each is isolated in a nested transaction, so one that
+        raises undoes only itself. A job may run more than once and does no I/O. `essential` jobs
+        (revocations, deletions, sealing) are taken even below the low-water mark; others then
+        raise StorageFull.
+        """
+        ...
+
+    def write_later(self, job: Callable[[RawTransaction], None]) -> None:
+        """Add `job` to the next commit, or commit it within a tenth of a second; not awaited."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted and close."""
+        ...
+
+
+class Rows(Protocol):
+    """A decrypted, authenticated view of a snapshot."""
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """The plaintext under `key`. Raises Tampered when it does not open in its place."""
+        ...
+
+    def memo(self, table: Table, key: bytes, decode: Callable[[bytes], T]) -> T | None:
+        """`decode` of the plaintext, remembered by (table, key, ciphertext).
+
+        The row is read each time; only the decoding is saved. Never for secret payloads.
+        What is read this way is remembered as the read-set of the decision (see `reads`).
+        """
+        ...
+
+    def scan(
+        self, table: Table, prefix: bytes, after: bytes = b"", limit: int = 1000
+    ) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` (key, plaintext) with that prefix and key > prefix + after, in order.
+
+        `after` is relative to the prefix and exclusive; empty means from the start. Keys in the
+        answer are whole keys (table byte not included).
+        """
+        ...
+
+    def keys(
+        self, table: Table, prefix: bytes, after: bytes = b"", limit: int = 1000
+    ) -> list[bytes]:
+        """As `scan`, keys only, values not decrypted."""
+        ...
+
+    @property
+    def reads(self) -> Mapping[bytes, bytes | None]:
+        """Raw key → ciphertext (or None) of everything read by `memo` so far."""
+        ...
+
+
+class Transaction(Rows, Protocol):
+    """A view that may be changed."""
+
+    def put(self, table: Table, key: bytes, value: bytes) -> None:
+        """Encrypt `value` and set it."""
+        ...
+
+    def delete(self, table: Table, key: bytes) -> bool:
+        """Remove the row; says whether it was there."""
+        ...
+
+
+class Tampered(Exception):
+    """A stored row does not authenticate in its place. Names table and key, never a value."""
+
+    def __init__(self, table: str, key: bytes, reason: str) -> None:
+        super().__init__(f"{table} {key.hex()}: {reason}")
+        self.table = table
+        self.key = key
+        self.reason = reason
+
+
+class StaleDecision(Exception):
+    """What a decision was read from has changed since; decide again."""
