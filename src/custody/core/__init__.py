@@ -1,0 +1,1 @@
+"""The ordered steps from an authenticated request to an audited answer."""

@@ -1,0 +1,88 @@
+"""What core needs of the processes around it, as contracts that `serve` fills.
+
+The custodian alone holds the root key. It sees no store and no network: a worker hands it the
+stored blobs and writes back the blobs it answers with.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from custody.base.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class SealStatus:
+    """Progress of the unseal in the custodian."""
+
+    sealed: bool
+    progress: int
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """What initialisation made: the first rows of the store, and what is shown exactly once."""
+
+    rows: Sequence[tuple[bytes, bytes]]  # raw key, raw value
+    shares: Sequence[Secret[bytes]]
+    root_token: Secret[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NextKeyring:
+    """A keyring with one more term, wrapped, to be stored in place of version `replaces`."""
+
+    blob: bytes
+    replaces: int
+
+
+class Custodian(Protocol):
+    """The process that holds the root key, as a worker or the steward sees it."""
+
+    async def status(self) -> SealStatus:
+        """Where the unseal stands."""
+        ...
+
+    async def initialise(self, shares: int, threshold: int) -> Initialised:
+        """Make root key, keyring and first rows. The caller writes the rows in one transaction.
+
+        Raises BadRequest when the numbers make no split. The custodian keeps nothing.
+        """
+        ...
+
+    async def unseal(self, share: Secret[bytes], meta: Mapping[bytes, bytes]) -> SealStatus:
+        """Add one share; `meta` are the stored META rows (seal config, wrapped keys).
+
+        When the threshold is met every process of the node has its keyring, and the steward has
+        prepared the store, before this returns. Raises BadRequest for a wrong set of shares.
+        """
+        ...
+
+    async def reset(self) -> SealStatus:
+        """Forget the shares given so far."""
+        ...
+
+    async def seal(self) -> None:
+        """Every process drops its keys before this returns; then all are ended and started sealed."""
+        ...
+
+    async def next_keyring(self) -> NextKeyring:
+        """Make the keyring with one more term; it is not used until `install`."""
+        ...
+
+    async def install(self, meta: Mapping[bytes, bytes]) -> None:
+        """Take the stored keyring as the current one and hand it to every process."""
+        ...
+
+
+class Metrics(Protocol):
+    """This process's slot of the shared page, and the sum over all."""
+
+    def add(self, name: str, amount: int = 1) -> None:
+        """Count in this process's slot."""
+        ...
+
+    def totals(self) -> Mapping[str, int]:
+        """The sums over all processes."""
+        ...

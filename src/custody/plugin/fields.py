@@ -1,0 +1,181 @@
+"""Typed fields of a request's body or query, read as leniently as Vault reads them.
+
+A `Fields` subclass is declared like a dataclass; its annotations are among: str, int, bool, float,
+`Duration` (seconds), `Strings` (list or comma-separated text), `Pairs` (map or list of k=v),
+`Mapping`/`dict` (an object as it came) and `Any`; `X | None` means: may be absent (None).
+"""
+
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self, cast
+
+import msgspec
+
+from custody.base.duration import parse_seconds
+from custody.base.errors import BadRequest
+
+
+class Duration(int):
+    """Whole seconds; written as a number or as text such as 90s, 1h30m, 50d."""
+
+
+class Strings(list[str]):
+    """A list of texts; written as a list or comma-separated."""
+
+
+class Pairs(dict[str, str]):
+    """Text to text; written as a map or as a list of k=v."""
+
+
+class Fields(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every typed body."""
+
+    _readers: ClassVar[dict[str, Callable[[str, Any], Any]] | None] = None
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> tuple[Self, list[str]]:
+        """The fields in `raw`, and the sorted names in it that are not fields.
+
+        Raises BadRequest naming the field whose value has the wrong type.
+        """
+        readers = cls._readers or cls._compile()
+        known: dict[str, Any] = {}
+        unknown: list[str] = []
+        for name, value in raw.items():
+            reader = readers.get(name)
+            if reader is None:
+                unknown.append(name)
+            elif value is not None:
+                known[name] = reader(name, value)
+        try:
+            return cls(**known), sorted(unknown)
+        except TypeError:
+            missing = [name for name in cls.required() if name not in known]
+            raise BadRequest(*(f"missing required field {name!r}" for name in missing)) from None
+
+    @classmethod
+    def required(cls) -> tuple[str, ...]:
+        """Names of the fields that have no default."""
+        return tuple(field.name for field in msgspec.structs.fields(cls) if field.required)
+
+    @classmethod
+    def _compile(cls) -> dict[str, Callable[[str, Any], Any]]:
+        hints = typing.get_type_hints(cls)
+        cls._readers = {
+            field.name: _reader(hints[field.name]) for field in msgspec.structs.fields(cls)
+        }
+        return cls._readers
+
+
+def _reader(hint: Any) -> Callable[[str, Any], Any]:
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        hint = next(arm for arm in typing.get_args(hint) if arm is not type(None))
+    origin = typing.get_origin(hint) or hint
+    return _READERS.get(origin, _anything)
+
+
+def _anything(_name: str, value: Any) -> Any:
+    return value
+
+
+def _bad(name: str, value: Any, expected: str) -> BadRequest:
+    shape = type(value).__name__
+    return BadRequest(
+        f'Field validation failed: error converting input for field "{name}": '
+        f"expected type '{expected}', got '{shape}'"
+    )
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, int | float):
+        return str(value)
+    raise _bad(name, value, "string")
+
+
+def _integer(name: str, value: Any) -> int:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str):
+        try:
+            return int(value.strip() or "0", 10)
+        except ValueError:
+            raise _bad(name, value, "int") from None
+    raise _bad(name, value, "int")
+
+
+_TRUE, _FALSE = (
+    {"1", "t", "T", "true", "TRUE", "True"},
+    {"0", "f", "F", "false", "FALSE", "False", ""},
+)
+
+
+def _boolean(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return value != 0
+    if isinstance(value, str) and value in _TRUE | _FALSE:
+        return value in _TRUE
+    raise _bad(name, value, "bool")
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise _bad(name, value, "float") from None
+
+
+def _duration(name: str, value: Any) -> Duration:
+    try:
+        return Duration(parse_seconds(value))
+    except BadRequest as error:
+        raise BadRequest(
+            f'error converting input for field "{name}": {error.messages[0]}'
+        ) from None
+
+
+def _strings(name: str, value: Any) -> Strings:
+    if isinstance(value, str):
+        return Strings(part.strip() for part in value.split(",")) if value else Strings()
+    if isinstance(value, list):
+        return Strings(_text(name, part) for part in value)
+    raise _bad(name, value, "list of strings")
+
+
+def _pairs(name: str, value: Any) -> Pairs:
+    if isinstance(value, Mapping):
+        return Pairs({str(key): _text(name, item) for key, item in value.items()})
+    if isinstance(value, str):
+        value = value.split(",") if value else []
+    if isinstance(value, list) and all(isinstance(item, str) and "=" in item for item in value):
+        return Pairs(cast("str", item).split("=", 1) for item in value)
+    raise _bad(name, value, "map")
+
+
+def _object(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value
+    raise _bad(name, value, "map")
+
+
+_READERS: dict[Any, Callable[[str, Any], Any]] = {
+    str: _text,
+    int: _integer,
+    bool: _boolean,
+    float: _number,
+    Duration: _duration,
+    Strings: _strings,
+    Pairs: _pairs,
+    dict: _object,
+    Mapping: _object,
+}

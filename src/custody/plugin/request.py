@@ -1,0 +1,98 @@
+"""What a handler is given and what it gives back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from custody.base.ids import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Where the request landed."""
+
+    id: bytes  # 8 bytes, never reused
+    path: str  # with trailing slash: "secret/", "auth/token/"
+    kind: str
+    accessor: str
+    options: Mapping[str, str]
+    default_lease_ttl: int  # seconds, effective
+    max_lease_ttl: int
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The authenticated token, as far as a handler may know it."""
+
+    id: bytes  # salted hash of the token: its key in the store
+    accessor: str
+    policies: tuple[str, ...]
+    display_name: str
+    entity_id: str
+    root: bool
+    sudo: bool  # sudo on this very path
+    num_uses: int
+    expires_ns: int  # 0: never
+    token_type: str = "service"  # noqa: S105 the name of a kind, not a password
+
+
+@dataclass(slots=True)
+class Request:
+    """One request to one handler. `body` is an instance of the action's Fields class, or None."""
+
+    id: str
+    path: str  # below the mount
+    mount: Mount
+    params: Mapping[str, str]
+    now_ns: int
+    source: Source
+    body: Any = None
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    caller: Caller | None = None
+    remote: str = ""
+    warnings: list[str] = field(default_factory=list)
+    op: str = ""
+
+    def warn(self, text: str) -> None:
+        """Add a warning to the answer (shown only where the answer has a body)."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """A token handed out or renewed: the `auth` part of an answer."""
+
+    client_token: str
+    accessor: str
+    policies: tuple[str, ...]
+    token_policies: tuple[str, ...]
+    metadata: Mapping[str, str] | None
+    lease_duration: int  # seconds
+    renewable: bool
+    entity_id: str = ""
+    token_type: str = "service"  # noqa: S105 the name of a kind, not a password
+    orphan: bool = True
+    num_uses: int = 0
+
+    def __repr__(self) -> str:
+        return f"Auth(accessor={self.accessor!r})"
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer. `status` None means 200 with anything to say, else 204.
+
+    `created` are tokens (salted hashes) that only this answer can deliver: they are revoked if
+    the answer cannot be recorded.
+    """
+
+    data: Mapping[str, Any] | None = None
+    status: int | None = None
+    auth: Auth | None = None
+    lease_duration: int = 0
+    content: bytes | None = None  # a raw, non-JSON answer
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    created: tuple[bytes, ...] = ()

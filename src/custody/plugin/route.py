@@ -1,0 +1,122 @@
+"""A plugin as a value: a table of routes that states all the core must know."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any
+
+from custody.plugin.request import Reply, Request
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Op(StrEnum):
+    """What a request asks of a path; the HTTP verb is only its spelling."""
+
+    READ = "read"
+    LIST = "list"
+    SCAN = "scan"
+    WRITE = "write"
+    PATCH = "patch"
+    DELETE = "delete"
+
+
+class Access(Enum):
+    """Who may call. The default is the narrow one."""
+
+    AUTHENTICATED = "authenticated"
+    SUDO = "sudo"
+    PUBLIC = "public"
+
+
+class Kind(Enum):
+    """What a handler does.
+
+    READS  `run(request, rows) -> Reply | None`: pure over one snapshot, together with the decision.
+    WRITES `run(request, transaction) -> Reply | None`: pure over one transaction; may run again.
+    ACTS   `async run(request, core) -> Reply | None`: composes transactions with the outside.
+    """
+
+    READS = "reads"
+    WRITES = "writes"
+    ACTS = "acts"
+
+
+Handler = Callable[[Request, Any], Reply | None]
+Actor = Callable[[Request, Any], Awaitable[Reply | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One verb of one route.
+
+    `body` is a `custody.plugin.fields.Fields` subclass that types the body (WRITE, PATCH) or the
+    query (READ, LIST, DELETE). None means: no fields are known; whatever comes is kept in
+    `request.raw` and, unless `free` is set, warned about.
+    """
+
+    run: Handler | Actor
+    kind: Kind
+    body: type[Any] | None = None
+    free: bool = False
+    access: Access | None = None  # overrides the route's
+    help: str = ""
+
+
+def reads(run: Handler, body: type[Any] | None = None, **more: Any) -> Action:
+    """An action that only reads."""
+    return Action(run, Kind.READS, body, **more)
+
+
+def writes(run: Handler, body: type[Any] | None = None, **more: Any) -> Action:
+    """An action that is one transaction."""
+    return Action(run, Kind.WRITES, body, **more)
+
+
+def acts(run: Actor, body: type[Any] | None = None, **more: Any) -> Action:
+    """An action that reaches outside the store (the custodian, an audit device, a network)."""
+    return Action(run, Kind.ACTS, body, **more)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path of a plugin.
+
+    `pattern` is literal segments, `{name}` for one segment of Vault's name form, `{name:any}` for
+    one segment of anything, and `{path...}` for the rest (may be empty, may contain slashes).
+    `exists(request, rows)` tells create from update where Vault does; without it every write is an
+    update. `raw` answers are sent without Vault's envelope; `top` repeats `data` beside it.
+    `unaudited` is for the few status paths that Vault does not record; `sealed` for those that
+    answer on a sealed node.
+    """
+
+    pattern: str
+    actions: Mapping[Op, Action]
+    help: str
+    access: Access = Access.AUTHENTICATED
+    max_body: int = 1 * MIB
+    exists: Callable[[Request, Any], bool] | None = None
+    raw: bool = False
+    top: bool = False
+    unaudited: bool = False
+    sealed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A secrets engine, an auth method or a built-in mount, as a value.
+
+    `system` engines get the whole store (Rows/Transaction) where others get Storage, a view
+    confined to their mount. `mounted(request, storage)`/`unmounted` run inside the transaction that
+    enables/disables it. `missing(request)` may answer for a path that no route knows.
+    """
+
+    kind: str
+    routes: tuple[Route, ...]
+    help: str = ""
+    version: str = ""
+    system: bool = False
+    mounted: Callable[[Request, Any], None] | None = None
+    missing: Callable[[Request], Reply] | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
