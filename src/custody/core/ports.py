@@ -64,7 +64,7 @@ class Custodian(Protocol):
         ...
 
     async def seal(self) -> None:
-        """Every process drops its keys before this returns; then all are ended and started sealed."""
+        """Every process drops its keys before this returns; all are then started anew, sealed."""
         ...
 
     async def next_keyring(self) -> NextKeyring:

@@ -1,0 +1,1 @@
+"""The edge: bytes to a Call, and an Answer to bytes."""

@@ -1,0 +1,108 @@
+"""What handlers are given: an engine sees its own mount's rows, a built-in mount sees the store."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from custody.base.store import Rows, Table, Transaction
+from custody.plugin.route import Engine
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the configuration says and handlers may know."""
+
+    default_lease_ttl: int = 2_764_800  # seconds: 768 h
+    max_lease_ttl: int = 2_764_800
+    cluster_name: str = ""
+    api_addr: str = ""
+    storage_type: str = "lmdb"
+    declared_audit: tuple[Mapping[str, object], ...] = ()
+
+
+class MountStorage:
+    """Rows below one mount's id in the engines' table."""
+
+    __slots__ = ("_prefix", "_rows")
+
+    def __init__(self, rows: Rows, mount_id: bytes) -> None:
+        self._rows = rows
+        self._prefix = mount_id
+
+    def get(self, key: bytes) -> bytes | None:
+        """The plaintext under `key`, or None."""
+        return self._rows.get(Table.ENGINE, self._prefix + key)
+
+    def memo(self, key: bytes, decode: Callable[[bytes], T]) -> T | None:
+        """`decode` of the plaintext, remembered by (key, ciphertext)."""
+        return self._rows.memo(Table.ENGINE, self._prefix + key, decode)
+
+    def scan(
+        self, prefix: bytes, after: bytes = b"", limit: int = 1000
+    ) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` (key, plaintext) of that prefix, key > prefix + after."""
+        found = self._rows.scan(Table.ENGINE, self._prefix + prefix, after, limit)
+        cut = len(self._prefix)
+        return [(key[cut:], value) for key, value in found]
+
+    def keys(self, prefix: bytes, after: bytes = b"", limit: int = 1000) -> list[bytes]:
+        """As `scan`, keys only."""
+        found = self._rows.keys(Table.ENGINE, self._prefix + prefix, after, limit)
+        cut = len(self._prefix)
+        return [key[cut:] for key in found]
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Refused: a snapshot does not change."""
+        raise TypeError("this action only reads")
+
+    def delete(self, key: bytes) -> bool:
+        """Refused: a snapshot does not change."""
+        raise TypeError("this action only reads")
+
+
+class MountTransaction(MountStorage):
+    """The same, in a transaction."""
+
+    __slots__ = ("_txn",)
+
+    def __init__(self, txn: Transaction, mount_id: bytes) -> None:
+        super().__init__(txn, mount_id)
+        self._txn = txn
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set the row."""
+        self._txn.put(Table.ENGINE, self._prefix + key, value)
+
+    def delete(self, key: bytes) -> bool:
+        """Remove the row; says whether it was there."""
+        return self._txn.delete(Table.ENGINE, self._prefix + key)
+
+
+@dataclass(frozen=True, slots=True)
+class Salt:
+    """Turns tokens and accessors into the keys under which they are stored."""
+
+    token_hash: Callable[[str], bytes]
+    accessor_hash: Callable[[str], bytes]
+
+
+class System:
+    """The whole store for a built-in mount's handler, with what it needs beside it."""
+
+    __slots__ = (
+        "accessor_hash", "catalog", "delete", "get", "keys", "memo", "put", "reads", "scan",
+        "settings", "token_hash", "txn",
+    )  # fmt: skip
+
+    def __init__(
+        self, txn: Transaction, salt: Salt, settings: Settings, catalog: Mapping[str, Engine]
+    ) -> None:
+        self.txn = txn
+        self.get, self.memo = txn.get, txn.memo
+        self.scan, self.keys = txn.scan, txn.keys
+        self.put, self.delete = txn.put, txn.delete
+        self.reads = txn.reads
+        self.token_hash, self.accessor_hash = salt.token_hash, salt.accessor_hash
+        self.settings, self.catalog = settings, catalog

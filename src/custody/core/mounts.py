@@ -1,0 +1,194 @@
+"""The mount table: which engine answers below which path.
+
+A mount is one row under its path, so routing is a few point reads and a disabled mount is refused
+by the very next request. Its data lie under its id, which is never used again.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from custody.base.codec import Record, decode, encode
+from custody.base.errors import BadRequest
+from custody.base.ids import Source, new_uuid
+from custody.base.store import Rows, Table, Transaction
+
+MAX_MOUNT_PATH: Final = 400  # bytes
+MAX_MOUNT_DEPTH: Final = 8  # segments
+MAX_MOUNTS_PAGE: Final = 10_000
+ID_SIZE: Final = 8
+RESERVED: Final = ("sys/", "cubbyhole/", "identity/", "auth/")
+_UNMOUNTED: Final = b"unmounted|"
+
+
+class MountConfig(Record):
+    """What may be tuned. A TTL of 0 means: the system's."""
+
+    default_lease_ttl: int = 0  # seconds
+    max_lease_ttl: int = 0
+    force_no_cache: bool = False
+    listing_visibility: str = ""
+    audit_non_hmac_request_keys: tuple[str, ...] = ()
+    audit_non_hmac_response_keys: tuple[str, ...] = ()
+    passthrough_request_headers: tuple[str, ...] = ()
+    allowed_response_headers: tuple[str, ...] = ()
+
+
+class MountEntry(Record):
+    """One mounted engine."""
+
+    id: bytes
+    path: str  # with trailing slash
+    kind: str
+    accessor: str
+    uuid: str
+    description: str = ""
+    options: Mapping[str, str] = {}
+    config: MountConfig = MountConfig()
+    local: bool = False
+    seal_wrap: bool = False
+    created_ns: int = 0
+
+
+def decode_mount(data: bytes) -> MountEntry:
+    """The entry in a row of the table."""
+    return decode(MountEntry, data)
+
+
+def _builtin(number: int, path: str, kind: str, description: str) -> MountEntry:
+    identifier = number.to_bytes(ID_SIZE, "big")
+    prefix = "auth_token" if path.startswith("auth/") else kind
+    return MountEntry(
+        id=identifier,
+        path=path,
+        kind=kind,
+        accessor=f"{prefix}_{identifier.hex()[-8:]}",
+        uuid=f"00000000-0000-4000-8000-{number:012x}",
+        description=description,
+        config=MountConfig(),
+        seal_wrap=path == "sys/",
+    )
+
+
+SYS: Final = _builtin(1, "sys/", "system", "control, policy and debugging")
+TOKENS: Final = _builtin(2, "auth/token/", "token", "token based credentials")
+BUILTIN: Final = {entry.path: entry for entry in (SYS, TOKENS)}
+
+
+def resolve(rows: Rows, path: str) -> MountEntry | None:
+    """The mount that `path` (no leading slash) falls into, or None.
+
+    Mounts never nest, so the first hit from the left is the only one.
+    """
+    end = path.find("/")
+    for _ in range(MAX_MOUNT_DEPTH):
+        if end < 0:
+            return None
+        prefix = path[: end + 1]
+        entry = BUILTIN.get(prefix) or rows.memo(Table.MOUNT, prefix.encode(), decode_mount)
+        if entry is not None:
+            return entry
+        end = path.find("/", end + 1)
+    return None
+
+
+def read(rows: Rows, path: str) -> MountEntry | None:
+    """The mount at exactly `path` (with trailing slash)."""
+    return BUILTIN.get(path) or rows.memo(Table.MOUNT, path.encode(), decode_mount)
+
+
+def entries(rows: Rows, prefix: str = "") -> list[MountEntry]:
+    """All mounts whose path starts with `prefix`, built-in ones first."""
+    stored = [
+        decode_mount(value)
+        for _, value in rows.scan(Table.MOUNT, prefix.encode(), limit=MAX_MOUNTS_PAGE)
+    ]
+    return [entry for path, entry in BUILTIN.items() if path.startswith(prefix)] + stored
+
+
+def normalise(path: str) -> str:
+    """`path` as the table keeps it: no leading slash, one trailing. Raises BadRequest."""
+    clean = path.strip("/") + "/"
+    if clean == "/":
+        raise BadRequest("mount path must be specified")
+    if len(clean.encode()) > MAX_MOUNT_PATH:
+        raise BadRequest(f"mount path is over {MAX_MOUNT_PATH} bytes")
+    if clean.count("/") > MAX_MOUNT_DEPTH:
+        raise BadRequest(f"mount path has more than {MAX_MOUNT_DEPTH} segments")
+    if any(not character.isprintable() or character == "*" for character in clean):
+        raise BadRequest("mount path contains characters that cannot be used")
+    return clean
+
+
+def enable(
+    txn: Transaction,
+    entry: MountEntry,
+) -> None:
+    """Add `entry`. Raises BadRequest where its path is reserved or in use."""
+    if entry.path.startswith(RESERVED):
+        raise BadRequest(f'cannot mount "{entry.path}"')
+    segments = entry.path.split("/")[:-1]
+    for depth in range(1, len(segments) + 1):
+        prefix = "/".join(segments[:depth]) + "/"
+        if txn.memo(Table.MOUNT, prefix.encode(), decode_mount) is not None:
+            raise BadRequest(f"path is already in use at {prefix}")
+    below = txn.keys(Table.MOUNT, entry.path.encode(), limit=1)
+    if below:
+        raise BadRequest(f"path is already in use at {below[0].decode()}")
+    if len(txn.keys(Table.MOUNT, b"", limit=MAX_MOUNTS_PAGE)) >= MAX_MOUNTS_PAGE:
+        raise BadRequest(f"more than {MAX_MOUNTS_PAGE} mounts are not supported")
+    txn.put(Table.MOUNT, entry.path.encode(), encode(entry))
+
+
+def new_entry(
+    source: Source,
+    path: str,
+    kind: str,
+    now_ns: int,
+    *,
+    description: str = "",
+    options: Mapping[str, str] | None = None,
+    config: MountConfig | None = None,
+    flags: tuple[bool, bool] = (False, False),
+) -> MountEntry:
+    """A mount with fresh identifiers; `flags` are (local, seal_wrap)."""
+    identifier = b"\x80" + source.random(ID_SIZE - 1)  # never one of the built-in ones
+    return MountEntry(
+        id=identifier,
+        path=path,
+        kind=kind,
+        accessor=f"{kind}_{source.random(4).hex()}",
+        uuid=new_uuid(source),
+        description=description,
+        options=options or {},
+        config=config or MountConfig(),
+        local=flags[0],
+        seal_wrap=flags[1],
+        created_ns=now_ns,
+    )
+
+
+def disable(txn: Transaction, path: str) -> bool:
+    """Refuse the mount from now on and leave its data to the steward; says whether it was there."""
+    entry = txn.memo(Table.MOUNT, path.encode(), decode_mount)
+    if entry is None:
+        return False
+    txn.delete(Table.MOUNT, path.encode())
+    txn.put(Table.SETTING, _UNMOUNTED + entry.id, path.encode())
+    return True
+
+
+def abandoned(rows: Rows) -> bytes | None:
+    """The id of a disabled mount whose data are still there, or None."""
+    left = rows.keys(Table.SETTING, _UNMOUNTED, limit=1)
+    return left[0][len(_UNMOUNTED) :] if left else None
+
+
+def clear_step(txn: Transaction, mount_id: bytes, limit: int) -> bool:
+    """Delete up to `limit` rows of a disabled mount; says whether that was the last of them."""
+    keys = txn.keys(Table.ENGINE, mount_id, limit=limit)
+    for key in keys:
+        txn.delete(Table.ENGINE, key)
+    if len(keys) < limit:
+        txn.delete(Table.SETTING, _UNMOUNTED + mount_id)
+        return True
+    return False

@@ -1,0 +1,66 @@
+"""From a path below a mount to the route that answers it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from custody.plugin.route import Engine, Route
+
+_NAME: Final = r"\w(?:[\w.-]*\w)?"
+_PART: Final = re.compile(r"\{(\w+)(:any|\.\.\.)?\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A route and what the path captured."""
+
+    route: Route
+    params: Mapping[str, str]
+
+
+class RouteTable:
+    """An engine's routes, looked up by their first segment and then tried in order."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._by_head: dict[str, list[tuple[re.Pattern[str], Route]]] = {}
+        self._open: list[tuple[re.Pattern[str], Route]] = []
+        for route in engine.routes:
+            head = route.pattern.split("/", 1)[0]
+            entry = (_compile(route.pattern), route)
+            if "{" in head:
+                self._open.append(entry)
+            else:
+                self._by_head.setdefault(head, []).append(entry)
+
+    def match(self, path: str) -> Match | None:
+        """The first route that knows `path` (below the mount), or None."""
+        head = path.partition("/")[0]
+        return _first(self._by_head.get(head, ()), path) or _first(self._open, path)
+
+
+def _first(entries: Iterable[tuple[re.Pattern[str], Route]], path: str) -> Match | None:
+    for pattern, route in entries:
+        found = pattern.fullmatch(path)
+        if found is not None:
+            return Match(route, {name: text or "" for name, text in found.groupdict().items()})
+    return None
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    """`pattern` as an expression; a trailing slash, which LIST adds, is taken where nothing is open."""
+    parts, position = "", 0
+    for found in _PART.finditer(pattern):
+        literal = pattern[position : found.start()]
+        name, form = found[1], found[2]
+        if form == "...":
+            parts += re.escape(literal.removesuffix("/"))
+            parts += rf"(?:/(?P<{name}>.*))?" if literal.endswith("/") else rf"(?P<{name}>.*)"
+        else:
+            parts += re.escape(literal)
+            parts += rf"(?P<{name}>{'[^/]+' if form else _NAME})"
+        position = found.end()
+    parts += re.escape(pattern[position:])
+    closing = "" if pattern.endswith("...}") else "/?"
+    return re.compile(parts + closing, re.DOTALL)

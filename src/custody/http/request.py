@@ -1,0 +1,312 @@
+"""Bytes to a Call: verb, path, headers, query and body, checked before anything is looked up."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+import msgspec
+
+from custody.base.duration import parse_seconds
+from custody.base.errors import (
+    BadRequest,
+    HeaderTooLarge,
+    MethodNotAllowed,
+    NotFound,
+    PathTooLong,
+    UnsupportedMediaType,
+)
+from custody.base.secret import Secret
+from custody.http.limits import (
+    MAX_API_PATH_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_JSON_DEPTH,
+    MAX_PATH_BYTES,
+    MAX_SEGMENT_BYTES,
+)
+from custody.plugin.route import Op
+
+Scope = Mapping[str, Any]
+PREFIX: Final = "/v1/"
+MERGE_PATCH: Final = "application/merge-patch+json"
+FORM: Final = "application/x-www-form-urlencoded"
+_VERBS: Final = {
+    "GET": Op.READ,
+    "HEAD": Op.READ,
+    "LIST": Op.LIST,
+    "SCAN": Op.SCAN,
+    "POST": Op.WRITE,
+    "PUT": Op.WRITE,
+    "PATCH": Op.PATCH,
+    "DELETE": Op.DELETE,
+}
+_TRUE: Final = frozenset(("1", "t", "T", "true", "TRUE", "True"))
+_FALSE: Final = frozenset(("0", "f", "F", "false", "FALSE", "False"))
+_DOUBLE_SLASH: Final = re.compile("//+")
+
+
+class Redirect(Exception):
+    """The same request belongs at another path: 307."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self.location = location
+
+
+@dataclass(slots=True)
+class Headers:
+    """The few headers that mean something here."""
+
+    token: Secret[str] | None = None
+    content_type: str = ""
+    content_length: int | None = 0
+    namespace: str | None = None
+    wrap_ttl: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the request line asks for."""
+
+    op: Op
+    path: str
+    query: Mapping[str, str]
+    help: bool
+    head: bool
+
+
+def read_headers(pairs: Iterable[tuple[bytes, bytes]], *, chunked_default: bool) -> Headers:
+    """The headers that mean something. Raises HeaderTooLarge or BadRequest.
+
+    `chunked_default` says whether a request without Content-Length may have a body all the same
+    (HTTP/2, where lengths are optional).
+    """
+    found = Headers(content_length=None if chunked_default else 0)
+    size = 0
+    for name, value in pairs:
+        size += len(name) + len(value) + 4
+        reader = _HEADERS.get(name)
+        if reader is not None:
+            reader(found, value.decode("latin-1"))
+    if size > MAX_HEADER_BYTES:
+        raise HeaderTooLarge(f"the header is over {MAX_HEADER_BYTES} bytes")
+    return found
+
+
+def _token(found: Headers, value: str) -> None:
+    found.token = Secret(value.strip()) if value.strip() else found.token
+
+
+def _authorization(found: Headers, value: str) -> None:
+    scheme, _, credentials = value.partition(" ")
+    if scheme.lower() == "bearer" and found.token is None and credentials.strip():
+        found.token = Secret(credentials.strip())
+
+
+def _content_length(found: Headers, value: str) -> None:
+    if not (value.isascii() and value.isdigit() and len(value) < MAX_LENGTH_DIGITS):
+        raise BadRequest("Content-Length is not a number")
+    found.content_length = int(value)
+
+
+MAX_LENGTH_DIGITS: Final = 16
+
+
+def _transfer_encoding(found: Headers, _value: str) -> None:
+    found.content_length = None
+
+
+def _content_type(found: Headers, value: str) -> None:
+    found.content_type = value
+
+
+def _namespace(found: Headers, value: str) -> None:
+    if value.strip("/") not in {"", "root"}:
+        raise NotFound("namespace not found")
+    found.namespace = value
+
+
+def _wrap_ttl(found: Headers, value: str) -> None:
+    try:
+        seconds = parse_seconds(value)
+    except BadRequest as error:
+        raise BadRequest(f"error parsing X-Vault-Wrap-TTL header: {error.messages[0]}") from None
+    if seconds < 0:
+        raise BadRequest(
+            "error parsing X-Vault-Wrap-TTL header: requested wrap ttl cannot be negative"
+        )
+    found.wrap_ttl = seconds
+
+
+_HEADERS: Final = {
+    b"x-vault-token": _token,
+    b"authorization": _authorization,
+    b"content-length": _content_length,
+    b"transfer-encoding": _transfer_encoding,
+    b"content-type": _content_type,
+    b"x-vault-namespace": _namespace,
+    b"x-vault-wrap-ttl": _wrap_ttl,
+}
+
+
+def read_target(method: str, raw_path: bytes, query_string: bytes) -> Target:
+    """What the request line asks for.
+
+    Raises NotFound outside /v1/, BadRequest, PathTooLong, MethodNotAllowed, or Redirect to the
+    cleaned path.
+    """
+    if len(raw_path) + len(query_string) > MAX_PATH_BYTES:
+        raise PathTooLong(f"the path is over {MAX_PATH_BYTES} bytes")
+    path = _decode_path(raw_path)
+    if path == "/":
+        raise Redirect("/ui/")
+    if not path.startswith(PREFIX):
+        raise NotFound
+    if "//" in path:
+        raise Redirect(_cleaned(raw_path, query_string))
+    op = _VERBS.get(method)
+    if op is None:
+        if method == "OPTIONS":
+            raise BadRequest("cannot handle internal-only request operation")
+        raise MethodNotAllowed
+    query = _read_query(query_string) if query_string else {}
+    if query:
+        op = _listing(op, query)
+    return Target(
+        op, _checked(path[len(PREFIX) :], op), query, _flag(query, "help"), method == "HEAD"
+    )
+
+
+def _decode_path(raw_path: bytes) -> str:
+    try:
+        path = unquote_to_bytes(raw_path).decode() if b"%" in raw_path else raw_path.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("the path is not UTF-8") from None
+    if not path.isprintable() and any(character < " " or character == "\x7f" for character in path):
+        raise BadRequest
+    return path
+
+
+def _cleaned(raw_path: bytes, query_string: bytes) -> str:
+    location = _DOUBLE_SLASH.sub("/", raw_path.decode("latin-1"))
+    return f"{location}?{query_string.decode('latin-1')}" if query_string else location
+
+
+def _checked(path: str, op: Op) -> str:
+    if ".." in path and ".." in path.split("/"):
+        raise BadRequest("relative paths not supported")
+    if op in {Op.LIST, Op.SCAN} and not path.endswith("/"):
+        path += "/"
+    if len(path) > MAX_SEGMENT_BYTES or not path.isascii():
+        _check_lengths(path)
+    return path
+
+
+def _check_lengths(path: str) -> None:
+    if len(path.encode()) > MAX_API_PATH_BYTES:
+        raise BadRequest(f"the path is over {MAX_API_PATH_BYTES} bytes")
+    if any(len(segment.encode()) > MAX_SEGMENT_BYTES for segment in path.split("/")):
+        raise BadRequest(f"a segment of the path is over {MAX_SEGMENT_BYTES} bytes")
+
+
+def _read_query(query_string: bytes) -> dict[str, str]:
+    try:
+        return dict(
+            parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
+        )
+    except (UnicodeDecodeError, ValueError):
+        raise BadRequest("the query is not UTF-8") from None
+
+
+def _listing(op: Op, query: Mapping[str, str]) -> Op:
+    if op is not Op.READ:
+        return op
+    if _flag(query, "list"):
+        return Op.LIST
+    return Op.SCAN if _flag(query, "scan") else op
+
+
+def _flag(query: Mapping[str, str], name: str) -> bool:
+    value = query.get(name)
+    if value is None or value in _FALSE:
+        return False
+    if value in _TRUE:
+        return True
+    raise BadRequest
+
+
+def read_object(body: bytes, content_type: str, op: Op) -> Mapping[str, Any]:
+    """The JSON object or form in `body`; empty is {}. Raises BadRequest, UnsupportedMediaType."""
+    media = content_type.partition(";")[0].strip().lower()
+    if op is Op.PATCH:
+        _check_patch(media)
+    if not body or op not in {Op.WRITE, Op.PATCH}:
+        return {}
+    if media == FORM and not body.lstrip().startswith(b"{"):
+        return _read_form(body)
+    return _read_json(body)
+
+
+def _check_patch(media: str) -> None:
+    if not media:
+        raise BadRequest("mime: no media type")
+    if media != MERGE_PATCH:
+        raise UnsupportedMediaType(
+            f"PATCH requires Content-Type of {MERGE_PATCH}, provided {media}"
+        )
+
+
+def _read_form(body: bytes) -> Mapping[str, Any]:
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
+    except ValueError:
+        raise BadRequest("failed to parse form data") from None
+
+
+def _read_json(body: bytes) -> Mapping[str, Any]:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, ValueError) as error:
+        # The text of a decoder may quote the body: only its kind is told.
+        raise BadRequest(f"failed to decode JSON input: {_json_fault(error)}") from None
+    except RecursionError:
+        raise BadRequest("failed to decode JSON input: nested too deeply") from None
+    if not isinstance(value, dict):
+        raise BadRequest(
+            f"failed to decode JSON input: json: cannot unmarshal {_json_kind(value)} "
+            "into Go value of type map[string]interface {}"
+        )
+    if body.count(b"{") + body.count(b"[") > MAX_JSON_DEPTH and _deeper(value, MAX_JSON_DEPTH):
+        raise BadRequest(
+            f"failed to decode JSON input: nested more than {MAX_JSON_DEPTH} levels deep"
+        )
+    return value
+
+
+def _json_fault(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "invalid UTF-8"
+    if isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
+        return str(error)
+    return "number out of range"
+
+
+def _json_kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    return {list: "array", str: "string", int: "number", float: "number"}.get(type(value), "null")
+
+
+def _deeper(value: object, levels: int) -> bool:
+    layer: list[object] = [value]
+    for _ in range(levels):
+        layer = [
+            child
+            for item in layer
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not layer:
+            return False
+    return any(isinstance(item, dict | list) for item in layer)

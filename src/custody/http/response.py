@@ -1,0 +1,117 @@
+"""An Answer or an error to bytes, in the envelope that Vault's clients read."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from custody.core.call import Answer
+from custody.plugin.request import Auth, Reply
+
+JSON: Final = (b"content-type", b"application/json")
+ALWAYS: Final = (
+    (b"cache-control", b"no-store"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+)
+Header = tuple[bytes, bytes]
+_encode = msgspec.json.Encoder().encode
+
+
+class AuthPart(msgspec.Struct, frozen=True):
+    """`auth` as clients read it."""
+
+    client_token: str
+    accessor: str
+    policies: tuple[str, ...]
+    token_policies: tuple[str, ...] | msgspec.UnsetType
+    metadata: Mapping[str, str] | None
+    lease_duration: int
+    renewable: bool
+    entity_id: str
+    token_type: str
+    orphan: bool
+    mfa_requirement: None
+    num_uses: int
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """The parts of a logical answer; absent ones are null, empty, false or 0, never left out."""
+
+    request_id: str
+    lease_id: str
+    renewable: bool
+    lease_duration: int
+    data: Mapping[str, Any] | None
+    wrap_info: None
+    warnings: Sequence[str] | None
+    auth: AuthPart | None
+
+
+def encode_answer(answer: Answer) -> tuple[int, list[Header], bytes]:
+    """Status, headers and body of an answer."""
+    reply = answer.reply
+    if answer.status == 204 or reply is None:  # noqa: PLR2004 the one status without a body
+        return answer.status, [JSON, *ALWAYS], b""
+    if reply.content is not None:
+        kind = (b"content-type", reply.content_type.encode())
+        return answer.status, _headers(kind, reply, len(reply.content)), reply.content
+    body = _escape(_encode(_body(answer, reply))) + b"\n"
+    return answer.status, _headers(JSON, reply, len(body)), body
+
+
+def encode_error(status: int, messages: Sequence[str]) -> tuple[int, list[Header], bytes]:
+    """Status, headers and body of an error."""
+    body = _escape(_encode({"errors": messages})) + b"\n"
+    return status, [JSON, *ALWAYS, (b"content-length", b"%d" % len(body))], body
+
+
+def _headers(kind: Header, reply: Reply, length: int) -> list[Header]:
+    headers = [kind, *ALWAYS, (b"content-length", b"%d" % length)]
+    if reply.headers:
+        headers += [(name.lower().encode(), value.encode()) for name, value in reply.headers]
+    return headers
+
+
+def _body(answer: Answer, reply: Reply) -> Mapping[str, Any] | Envelope:
+    if answer.raw:
+        return reply.data or {}
+    envelope = Envelope(
+        request_id=answer.request_id,
+        lease_id="",
+        renewable=False,
+        lease_duration=reply.lease_duration,
+        data=reply.data,
+        wrap_info=None,
+        warnings=answer.warnings or None,
+        auth=_auth(reply.auth) if reply.auth else None,
+    )
+    if answer.top and reply.data:
+        parts = {name: getattr(envelope, name) for name in envelope.__struct_fields__}
+        return {**reply.data, **parts}
+    return envelope
+
+
+def _auth(auth: Auth) -> AuthPart:
+    return AuthPart(
+        client_token=auth.client_token,
+        accessor=auth.accessor,
+        policies=auth.policies,
+        token_policies=auth.token_policies or msgspec.UNSET,
+        metadata=auth.metadata,
+        lease_duration=auth.lease_duration,
+        renewable=auth.renewable,
+        entity_id=auth.entity_id,
+        token_type=auth.token_type,
+        orphan=auth.orphan,
+        mfa_requirement=None,
+        num_uses=auth.num_uses,
+    )
+
+
+def _escape(body: bytes) -> bytes:
+    """Write <, > and & as Go's encoder does; they can stand only inside strings."""
+    if b"<" in body:
+        body = body.replace(b"<", b"\\u003c")
+    if b">" in body:
+        body = body.replace(b">", b"\\u003e")
+    return body.replace(b"&", b"\\u0026") if b"&" in body else body
