@@ -53,14 +53,6 @@ class MountStorage:
         cut = len(self._prefix)
         return [key[cut:] for key in found]
 
-    def put(self, key: bytes, value: bytes) -> None:
-        """Refused: a snapshot does not change."""
-        raise TypeError("this action only reads")
-
-    def delete(self, key: bytes) -> bool:
-        """Refused: a snapshot does not change."""
-        raise TypeError("this action only reads")
-
 
 class MountTransaction(MountStorage):
     """The same, in a transaction."""
@@ -81,28 +73,43 @@ class MountTransaction(MountStorage):
 
 
 @dataclass(frozen=True, slots=True)
-class Salt:
-    """Turns tokens and accessors into the keys under which they are stored."""
+class Desk:
+    """What built-in mounts need beside the store.
+
+    The two hashes turn tokens and accessors into the keys under which they are stored.
+    """
 
     token_hash: Callable[[str], bytes]
     accessor_hash: Callable[[str], bytes]
+    settings: Settings
+    catalog: Mapping[str, Engine]
 
 
-class System:
-    """The whole store for a built-in mount's handler, with what it needs beside it."""
+class SystemRows:
+    """The whole store, to be read by a built-in mount's handler, with what it needs beside it."""
 
-    __slots__ = (
-        "accessor_hash", "catalog", "delete", "get", "keys", "memo", "put", "reads", "scan",
-        "settings", "token_hash", "txn",
-    )  # fmt: skip
+    __slots__ = ("accessor_hash", "catalog", "get", "keys", "memo", "rows", "scan", "settings",
+                 "token_hash")  # fmt: skip
 
-    def __init__(
-        self, txn: Transaction, salt: Salt, settings: Settings, catalog: Mapping[str, Engine]
-    ) -> None:
+    def __init__(self, rows: Rows, desk: Desk) -> None:
+        self.rows = rows
+        self.get, self.memo = rows.get, rows.memo
+        self.scan, self.keys = rows.scan, rows.keys
+        self.token_hash, self.accessor_hash = desk.token_hash, desk.accessor_hash
+        self.settings, self.catalog = desk.settings, desk.catalog
+
+    @property
+    def reads(self) -> Mapping[bytes, bytes | None]:
+        """What was read by `memo` so far."""
+        return self.rows.reads
+
+
+class SystemTransaction(SystemRows):
+    """The same, in a transaction."""
+
+    __slots__ = ("delete", "put", "txn")
+
+    def __init__(self, txn: Transaction, desk: Desk) -> None:
+        super().__init__(txn, desk)
         self.txn = txn
-        self.get, self.memo = txn.get, txn.memo
-        self.scan, self.keys = txn.scan, txn.keys
         self.put, self.delete = txn.put, txn.delete
-        self.reads = txn.reads
-        self.token_hash, self.accessor_hash = salt.token_hash, salt.accessor_hash
-        self.settings, self.catalog = settings, catalog

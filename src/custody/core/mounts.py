@@ -4,7 +4,7 @@ A mount is one row under its path, so routing is a few point reads and a disable
 by the very next request. Its data lie under its id, which is never used again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from custody.base.codec import Record, decode, encode
@@ -20,7 +20,7 @@ RESERVED: Final = ("sys/", "cubbyhole/", "identity/", "auth/")
 _UNMOUNTED: Final = b"unmounted|"
 
 
-class MountConfig(Record):
+class MountConfig(Record, frozen=True, kw_only=True):
     """What may be tuned. A TTL of 0 means: the system's."""
 
     default_lease_ttl: int = 0  # seconds
@@ -33,7 +33,7 @@ class MountConfig(Record):
     allowed_response_headers: tuple[str, ...] = ()
 
 
-class MountEntry(Record):
+class MountEntry(Record, frozen=True, kw_only=True):
     """One mounted engine."""
 
     id: bytes
@@ -119,10 +119,7 @@ def normalise(path: str) -> str:
     return clean
 
 
-def enable(
-    txn: Transaction,
-    entry: MountEntry,
-) -> None:
+def enable(txn: Transaction, entry: MountEntry) -> None:
     """Add `entry`. Raises BadRequest where its path is reserved or in use."""
     if entry.path.startswith(RESERVED):
         raise BadRequest(f'cannot mount "{entry.path}"')
@@ -139,18 +136,8 @@ def enable(
     txn.put(Table.MOUNT, entry.path.encode(), encode(entry))
 
 
-def new_entry(
-    source: Source,
-    path: str,
-    kind: str,
-    now_ns: int,
-    *,
-    description: str = "",
-    options: Mapping[str, str] | None = None,
-    config: MountConfig | None = None,
-    flags: tuple[bool, bool] = (False, False),
-) -> MountEntry:
-    """A mount with fresh identifiers; `flags` are (local, seal_wrap)."""
+def new_entry(source: Source, path: str, kind: str, now_ns: int) -> MountEntry:
+    """A mount with fresh identifiers; the rest is for the caller to replace."""
     identifier = b"\x80" + source.random(ID_SIZE - 1)  # never one of the built-in ones
     return MountEntry(
         id=identifier,
@@ -158,11 +145,6 @@ def new_entry(
         kind=kind,
         accessor=f"{kind}_{source.random(4).hex()}",
         uuid=new_uuid(source),
-        description=description,
-        options=options or {},
-        config=config or MountConfig(),
-        local=flags[0],
-        seal_wrap=flags[1],
         created_ns=now_ns,
     )
 

@@ -49,7 +49,7 @@ def _first(entries: Iterable[tuple[re.Pattern[str], Route]], path: str) -> Match
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
-    """`pattern` as an expression; a trailing slash, which LIST adds, is taken where nothing is open."""
+    """`pattern` as an expression; the slash that LIST adds is taken where nothing is open."""
     parts, position = "", 0
     for found in _PART.finditer(pattern):
         literal = pattern[position : found.start()]
