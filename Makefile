@@ -1,0 +1,50 @@
+# setup, dev, test, check, fix, bench, soak, docs: the whole vocabulary.
+#
+#   make dev     a server that keeps its data under .dev/, in the foreground
+#   make test    the whole test suite            (ARGS="-k policy" narrows it)
+#   make check   formatter, linters, types, import contracts, in seconds
+#   make fix     what the formatter and the linter can mend by themselves
+#   make bench   Custody beside OpenBao (BAO=/path/to/bao) and the bare listener
+#   make soak    the crash tests, 200 rounds of each
+#   make docs    the pages under docs/reference, and every link checked
+#   make setup   .venv with the command `custody`; every other target calls it
+
+BIN := .venv/bin
+ROUNDS ?= 200
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dev test check fix bench soak docs
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup:
+	@tools/setup.sh
+
+dev: setup
+	@exec $(BIN)/python tools/dev.py
+
+test: setup
+	@tools/packages.sh test
+	@$(BIN)/pytest -q $(ARGS)
+
+check: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: setup
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup
+	@tools/packages.sh bench
+	@$(BIN)/python -m bench $(ARGS)
+
+soak: setup
+	@tools/packages.sh test
+	@$(BIN)/pytest -q tests/crash --rounds=$(ROUNDS) $(ARGS)
+
+docs: setup
+	@$(BIN)/python tools/docs.py

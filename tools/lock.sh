@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Writes requirements/*.txt anew: every package with its version and hashes, from pyproject.toml.
+# Locked with the oldest supported Python, whose set of packages the newer ones install too.
+# Arguments go to pip-compile: `tools/lock.sh --upgrade`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python="${PYTHON:-python3.11}"
+scratch="$(mktemp -d)"
+trap 'rm -rf "$scratch"' EXIT
+unset PIP_FIND_LINKS # a wheel built on this machine has a hash that no other machine will meet
+
+compile() {
+  CUSTOM_COMPILE_COMMAND=tools/lock.sh "$scratch/venv/bin/pip-compile" --quiet --strip-extras \
+    --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host \
+    --no-emit-find-links --no-emit-options "$@"
+}
+
+"$python" -m venv "$scratch/venv"
+"$scratch/venv/bin/pip" install --quiet pip-tools
+compile "$@" --output-file=requirements/runtime.txt pyproject.toml
+compile "$@" --output-file=requirements/dev.txt --extra=dev \
+  --constraint=requirements/runtime.txt pyproject.toml requirements/build.in
+
+if grep -nE '://|/(home|opt|root|tmp|usr)/' requirements/*.txt; then
+  echo "lock: an address or a path of this machine is in the files above" >&2
+  exit 1
+fi
