@@ -1,0 +1,76 @@
+"""A count and a keyed sum over each table's rows: what shows a row missing, added or rolled back.
+
+The sum is MSet-Add-Hash: the sum modulo 2^256 of a keyed pseudorandom function of each element
+(D. Clarke et al., "Incremental Multiset Hash Functions and Their Application to Memory Integrity
+Checking", ASIACRYPT 2003); here HMAC-SHA256 over an injective encoding of raw key and ciphertext.
+The row also holds the position of the last log entry that touched the table.
+"""
+
+from collections.abc import Iterable
+from struct import Struct
+from typing import NamedTuple
+
+from custody.barrier.keyring import Keyring
+from custody.barrier.points import PointRows
+from custody.base.store import RawRows, RawTransaction, Table
+from custody.crypto.mac import mac
+
+_MODULUS = 1 << 256
+_SHAPE = Struct(">Q32sQ")
+_DIGEST = bytes([Table.DIGEST])
+
+Change = tuple[bytes, bytes | None, bytes | None]  # raw key, ciphertext before, ciphertext after
+
+
+class Sum(NamedTuple):
+    """How many rows, their sum, and the log's position when a row last changed."""
+
+    rows: int
+    total: int
+    position: int
+
+
+class Digests:
+    """The sums of one shard's tables. One thread uses it."""
+
+    __slots__ = ("_key", "_points")
+
+    def __init__(self, keyring: Keyring, shard: str) -> None:
+        self._key = keyring.derive("digest element", context=shard.encode())
+        self._points = PointRows(keyring.derive("digest row"), shard, "digest", _SHAPE)
+
+    def element(self, place: bytes, ciphertext: bytes) -> int:
+        """One row's part of the sum."""
+        return int.from_bytes(
+            mac(self._key, len(place).to_bytes(2, "big") + place + ciphertext), "big"
+        )
+
+    def read(self, raw: RawRows, table: int) -> Sum:
+        """The table's stored sum; all zero before its first row. Raises Tampered."""
+        fields = self._points.get(raw, digest_key(table))
+        if fields is None:
+            return Sum(0, 0, 0)
+        count, total, position = fields
+        return Sum(count, int.from_bytes(total, "big"), position)  # type: ignore[arg-type]  # the shape is _SHAPE
+
+    def apply(self, raw: RawTransaction, changes: Iterable[Change], position: int) -> None:
+        """Add the changes to the sums of their tables. Raises Tampered."""
+        deltas: dict[int, tuple[int, int]] = {}
+        for place, before, after in changes:
+            count, total = deltas.get(place[0], (0, 0))
+            if before is not None:
+                count, total = count - 1, total - self.element(place, before)
+            if after is not None:
+                count, total = count + 1, total + self.element(place, after)
+            deltas[place[0]] = (count, total)
+        for table, (count, total) in deltas.items():
+            known = self.read(raw, table)
+            new = (known.total + total) % _MODULUS
+            self._points.put(
+                raw, digest_key(table), known.rows + count, new.to_bytes(32, "big"), position
+            )
+
+
+def digest_key(table: int) -> bytes:
+    """The raw key of a table's sum."""
+    return _DIGEST + bytes([table])

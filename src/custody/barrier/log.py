@@ -1,0 +1,179 @@
+"""The change log: what was committed, in order, each entry chained to the one before by HMAC.
+
+An entry's row is `HMAC-SHA256(32) | encoded Entry` under its position (8 bytes, big endian); the
+MAC is over the previous entry's MAC and the encoded entry. Two authenticated rows in META hold the
+ends: `head`, the newest entry, and `tail`, the newest one that was trimmed away. Time in the log
+never goes back: it is the floor below which no expiry is believed.
+"""
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import NamedTuple
+
+from custody.barrier.finding import Finding
+from custody.barrier.keyring import Keyring
+from custody.barrier.points import PointRows
+from custody.barrier.rows import after_key
+from custody.base.codec import CorruptRecord, Record, decode, encode
+from custody.base.store import RawRows, RawTransaction, Table, Tampered
+from custody.crypto import mac
+
+PUT, DELETE = 1, 2
+ESSENTIAL = 1
+EPOCH = 1  # of the shard's owner; rises when ownership of shards comes
+HEAD = bytes([Table.META]) + b"log/head"
+TAIL = bytes([Table.META]) + b"log/tail"
+_START = bytes(mac.SIZE)
+_POINT = Struct(">QQ32sQ")
+_LOG = bytes([Table.LOG])
+_END = bytes([Table.LOG + 1])
+
+Operation = tuple[int, bytes, bytes]  # PUT or DELETE, raw key, SHA-256 of the ciphertext or empty
+
+
+class Entry(Record, frozen=True, kw_only=True):
+    """One commit. `time_ns` is since the epoch and at least that of the entry before."""
+
+    shard: str
+    position: int
+    epoch: int
+    time_ns: int
+    request_id: str = ""
+    flags: int = 0
+    operations: list[Operation]
+
+
+class Point(NamedTuple):
+    """An end of the log: a position, that entry's time and MAC, and the bytes logged until then."""
+
+    position: int
+    time_ns: int
+    mac: bytes
+    size: int
+
+
+class Retention(NamedTuple):
+    """What of the log is kept: at least the newest `entries`; of the others, those that are not
+    older than `since_ns` while the whole log has no more than `size` bytes."""
+
+    entries: int
+    since_ns: int
+    size: int
+
+
+class Log:
+    """Appends to, trims and verifies the log of one shard. One thread uses it."""
+
+    __slots__ = ("_key", "_points", "_shard")
+
+    def __init__(self, keyring: Keyring, shard: str) -> None:
+        self._shard = shard
+        self._key = keyring.derive("log entry", context=shard.encode())
+        self._points = PointRows(keyring.derive("log point"), shard, "log", _POINT)
+
+    def head(self, raw: RawRows) -> Point:
+        """The newest entry's point; position 0 when there is none yet. Raises Tampered."""
+        return self._point(raw, HEAD)
+
+    def tail(self, raw: RawRows) -> Point:
+        """The newest trimmed entry's point; position 0 when all are there. Raises Tampered."""
+        return self._point(raw, TAIL)
+
+    def append(
+        self,
+        raw: RawTransaction,
+        operations: list[Operation],
+        now_ns: int,
+        request_id: str,
+        flags: int,
+    ) -> int:
+        """Add an entry; its position."""
+        last = self.head(raw)
+        entry = Entry(
+            shard=self._shard,
+            position=last.position + 1,
+            epoch=EPOCH,
+            time_ns=max(now_ns, last.time_ns),
+            request_id=request_id,
+            flags=flags,
+            operations=operations,
+        )
+        body = encode(entry)
+        tag = mac.mac(self._key, last.mac + body)
+        raw.put(entry_key(entry.position), tag + body)
+        size = last.size + len(tag) + len(body)
+        self._points.put(raw, HEAD, entry.position, entry.time_ns, tag, size)
+        return entry.position
+
+    def trim(self, raw: RawTransaction, keep: Retention, batch: int = 500) -> int:
+        """Remove up to `batch` of the oldest entries that need not be kept; how many went."""
+        last, tail = self.head(raw), self.tail(raw)
+        removed = 0
+        end = entry_key(max(0, last.position - keep.entries) + 1)
+        for place, row in raw.scan(_LOG, end, batch):
+            entry = _decode(place, row)
+            if entry.time_ns >= keep.since_ns and last.size - tail.size <= keep.size:
+                break
+            raw.delete(place)
+            tail = Point(entry.position, entry.time_ns, row[: mac.SIZE], tail.size + len(row))
+            removed += 1
+        if removed:
+            self._points.put(raw, TAIL, *tail)
+        return removed
+
+    def verify(self, raw: RawRows, batch: int = 500) -> Iterator[list[Finding]]:
+        """Check the chain from tail to head; findings after each batch, and never an exception."""
+        try:
+            last, previous = self.head(raw), self.tail(raw)
+        except Tampered as error:
+            yield [Finding.of(error)]
+            return
+        start = _LOG
+        while rows := raw.scan(start, _END, batch):
+            findings: list[Finding] = []
+            for place, row in rows:
+                previous = self._follow(previous, place, row, findings)
+            start = after_key(rows[-1][0])
+            yield findings
+        if previous != last:
+            yield [Finding("LOG", HEAD[1:], "the log does not end where its head says")]
+
+    def _follow(self, previous: Point, place: bytes, row: bytes, findings: list[Finding]) -> Point:
+        """Check one entry against the one before it; what the next is checked against."""
+        tag, body = row[: mac.SIZE], row[mac.SIZE :]
+        position, time_ns = int.from_bytes(place[1:9], "big"), previous.time_ns
+        if position != previous.position + 1:
+            findings.append(Finding("LOG", place[1:], "an entry is missing before this one"))
+        try:
+            mac.verify(self._key, previous.mac + body, tag)
+            time_ns = _decode(place, row).time_ns
+        except mac.WrongMAC:
+            findings.append(Finding("LOG", place[1:], "does not follow from the entry before"))
+        except Tampered as error:
+            findings.append(Finding.of(error))
+        return Point(position, time_ns, tag, previous.size + len(row))
+
+    def _point(self, raw: RawRows, place: bytes) -> Point:
+        fields = self._points.get(raw, place)
+        return Point(0, 0, _START, 0) if fields is None else Point(*fields)  # type: ignore[arg-type]  # the shape is _POINT
+
+
+def entry_key(position: int) -> bytes:
+    """The raw key of the entry at `position`."""
+    return _LOG + position.to_bytes(8, "big")
+
+
+def read_entries(raw: RawRows, after: int, limit: int = 500) -> list[Entry]:
+    """Up to `limit` entries after the position `after`, unauthenticated. Raises Tampered."""
+    rows = raw.scan(entry_key(after + 1), _END, limit)
+    return [_decode(place, row) for place, row in rows]
+
+
+def _decode(place: bytes, row: bytes) -> Entry:
+    try:
+        entry = decode(Entry, row[mac.SIZE :])
+    except CorruptRecord as error:
+        raise Tampered("LOG", place[1:], "is not an entry") from error
+    if entry_key(entry.position) != place:
+        raise Tampered("LOG", place[1:], "is not the entry of its position")
+    return entry

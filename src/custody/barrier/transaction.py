@@ -1,0 +1,99 @@
+"""Writing through the barrier: encrypts at once, then logs, counts and sums what was changed."""
+
+from hashlib import sha256
+
+from custody.barrier import log as change_log
+from custody.barrier.digest import Change
+from custody.barrier.envelope import Envelopes
+from custody.barrier.keys import Books
+from custody.barrier.memo import Memo
+from custody.barrier.rows import ENCRYPTED, LOGGED, Reader, raw_key
+from custody.base.errors import TooLarge
+from custody.base.ids import Source
+from custody.base.store import (
+    MAX_KEY,
+    MAX_TRANSACTION_BYTES,
+    MAX_TRANSACTION_KEYS,
+    RawTransaction,
+    Table,
+)
+
+
+class TransactionTooLarge(TooLarge):
+    """More keys or bytes than one commit may hold; the work belongs in batches."""
+
+
+class BarrierTransaction(Reader):
+    """A view that may be changed; lives inside one raw transaction."""
+
+    __slots__ = ("_bytes", "_changes", "_delete", "_encryptions", "_put", "_source", "_tables")
+
+    def __init__(
+        self,
+        raw: RawTransaction,
+        envelopes: Envelopes,
+        memo: Memo,
+        source: Source,
+        tables: frozenset[Table] = ENCRYPTED,
+    ) -> None:
+        super().__init__(raw, envelopes, memo)
+        self._put = raw.put
+        self._delete = raw.delete
+        self._source = source
+        self._tables = tables
+        self._changes: list[Change] = []
+        self._encryptions = 0
+        self._bytes = 0
+
+    def put(self, table: Table, key: bytes, value: bytes) -> None:
+        """Encrypt `value` and set it. Raises ValueError for a key over the limit."""
+        if len(key) >= MAX_KEY:
+            raise ValueError(f"a key of {len(key)} bytes is longer than {MAX_KEY - 1}")
+        self._check_table(table)
+        place = raw_key(table, key)
+        before = self._get(place)
+        after = self._envelopes.seal(table, key, value, self._source)
+        self._put(place, after)
+        self._encryptions += 1
+        self._note((place, before, after), len(place) + len(after))
+
+    def delete(self, table: Table, key: bytes) -> bool:
+        """Remove the row; says whether it was there."""
+        self._check_table(table)
+        if len(key) >= MAX_KEY:
+            return False
+        place = raw_key(table, key)
+        before = self._get(place)
+        if before is None:
+            return False
+        self._delete(place)
+        self._note((place, before, None), len(place))
+        return True
+
+    def finish(
+        self, raw: RawTransaction, books: Books, now_ns: int, request_id: str, flags: int
+    ) -> None:
+        """Log, sum and count what was changed; `raw` is the transaction this one was made of."""
+        if self._encryptions:
+            books.counter.take(raw, self._encryptions)
+        changes = [change for change in self._changes if change[0][0] in LOGGED]
+        if not changes:
+            return
+        operations = [
+            (change_log.DELETE, place, b"")
+            if after is None
+            else (change_log.PUT, place, sha256(after).digest())
+            for place, _, after in changes
+        ]
+        position = books.log.append(raw, operations, now_ns, request_id, flags)
+        books.digests.apply(raw, changes, position)
+
+    def _check_table(self, table: Table) -> None:
+        if table not in self._tables:
+            raise ValueError(f"{table.name} is not written here")
+
+    def _note(self, change: Change, size: int) -> None:
+        self._changes.append(change)
+        self._bytes += size
+        if len(self._changes) > MAX_TRANSACTION_KEYS or self._bytes > MAX_TRANSACTION_BYTES:
+            raise TransactionTooLarge("the change is larger than one transaction may be")

@@ -1,0 +1,99 @@
+"""Rows in memory: for tests, and for building a node's first rows before they are shipped.
+
+Nothing here survives the process; a write is done when `write` returns.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from custody.base.store import RawRows, RawTransaction
+from custody.storage.overlay import Changes, Overlay
+
+T = TypeVar("T")
+
+
+class _SortedRows:
+    """A dict that knows its keys in order."""
+
+    __slots__ = ("_order", "_values")
+
+    def __init__(self, rows: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        self._values = dict(rows)
+        self._order = sorted(self._values)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under `key`, or None."""
+        return self._values.get(key)
+
+    def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` pairs with start <= key < stop, in key order."""
+        first = bisect_left(self._order, start)
+        last = min(bisect_left(self._order, stop), first + limit)
+        return [(key, self._values[key]) for key in self._order[first:last]]
+
+    def apply(self, changes: Changes) -> None:
+        """Make the changes, all of them."""
+        for key, value in changes.items():
+            if value is not None:
+                if key not in self._values:
+                    insort(self._order, key)
+                self._values[key] = value
+            elif key in self._values:
+                del self._values[key]
+                del self._order[bisect_left(self._order, key)]
+
+    def items(self) -> list[tuple[bytes, bytes]]:
+        """All rows, in key order."""
+        return [(key, self._values[key]) for key in self._order]
+
+
+class MemoryStore:
+    """A Store without a disk. One event loop's thread uses it."""
+
+    __slots__ = ("_open", "_rows")
+
+    def __init__(self, rows: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        self._rows = _SortedRows(rows)
+        self._open = 0
+
+    @contextmanager
+    def snapshot(self) -> Iterator[RawRows]:
+        """A snapshot; a write that comes while it is open does not show in it."""
+        self._open += 1
+        rows = self._rows
+        try:
+            yield rows
+        finally:
+            if rows is self._rows:
+                self._open -= 1
+
+    async def write(self, job: Callable[[RawTransaction], T], *, essential: bool = False) -> T:
+        """Run `job` now; if it raises, nothing has happened."""
+        del essential
+        return self._apply(job)
+
+    def write_later(self, job: Callable[[RawTransaction], None]) -> None:
+        """Run `job` now."""
+        self._apply(job)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def dump(self) -> list[tuple[bytes, bytes]]:
+        """All raw rows, in key order."""
+        return self._rows.items()
+
+    def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Replace everything by `rows`."""
+        self._rows = _SortedRows(rows)
+        self._open = 0
+
+    def _apply(self, job: Callable[[RawTransaction], T]) -> T:
+        transaction = Overlay(self._rows)
+        value = job(transaction)
+        if self._open:
+            self.load(self._rows.items())
+        self._rows.apply(transaction.changes)
+        return value

@@ -1,0 +1,53 @@
+"""Transactions as layers of changes in memory above a backend's rows.
+
+A group of jobs shares one layer, each job has its own above that: a job that raises is undone by
+dropping its layer, and rows that every job rewrites (heads, sums) reach the backend once per
+commit. Measured on LMDB: a nested transaction costs 3.5 µs per job and each LMDB call gives up
+the GIL, which hands the processor to the event loop while the write lock is held.
+"""
+
+from custody.base.store import MAX_KEY, RawRows
+
+Changes = dict[bytes, bytes | None]  # None: deleted
+
+
+class Overlay:
+    """A RawTransaction whose changes are kept in `changes`, in front of the rows below."""
+
+    __slots__ = ("_below", "changes")
+
+    def __init__(self, below: RawRows) -> None:
+        self._below = below
+        self.changes: Changes = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under `key`, or None."""
+        if key in self.changes:
+            return self.changes[key]
+        return self._below.get(key)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set `key` to `value`. Raises ValueError for a key that is empty or too long."""
+        if not 0 < len(key) <= MAX_KEY:
+            raise ValueError(f"a key has 1 to {MAX_KEY} bytes, this one {len(key)}")
+        self.changes[key] = value
+
+    def delete(self, key: bytes) -> bool:
+        """Remove `key`; says whether it was there."""
+        if self.get(key) is None:
+            return False
+        self.changes[key] = None
+        return True
+
+    def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` pairs with start <= key < stop, in key order."""
+        ours = {key: value for key, value in self.changes.items() if start <= key < stop}
+        if not ours:
+            return self._below.scan(start, stop, limit)
+        merged = dict(self._below.scan(start, stop, limit + len(ours)))
+        for key, value in ours.items():
+            if value is None:
+                merged.pop(key, None)
+            else:
+                merged[key] = value
+        return sorted(merged.items())[:limit]
