@@ -1,0 +1,1 @@
+"""Audit: what a record says, how it is hashed and chained, and how it reaches the devices."""

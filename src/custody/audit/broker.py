@@ -1,0 +1,294 @@
+"""Owns the way of a record to the devices: it returns once one device has kept it, or raises.
+
+All records of one turn of the event loop go to each device as one batch. A device that fails is
+counted and tried again with the next batch; one that hangs is passed over until it is back.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from custody.audit.device import Device, DeviceFailed, Reopenable, Searchable
+from custody.audit.encode import Encoder, Format
+from custody.audit.kinds import Kind
+from custody.audit.options import flag, form_of
+from custody.audit.record import Entry, RequestEntry
+from custody.audit.table import AuditTable, DeviceConfig
+from custody.base.clock import NANOSECOND, Clock
+from custody.base.errors import AuditFailed, BadRequest
+from custody.base.ids import Source, new_uuid
+
+DEADLINE_NS: Final = 2 * NANOSECOND
+
+
+class Counters(msgspec.Struct):
+    """What one device has done since this process first used it."""
+
+    accepted: int = 0  # records
+    failed: int = 0  # records
+    batches: int = 0
+    last_error: str = ""
+
+
+class _Broken:
+    """Stands for a device that could not be made: it keeps the node from answering unrecorded."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def accept(self, batch: object, deadline_ns: int) -> None:
+        del batch, deadline_ns
+        raise DeviceFailed(self._reason)
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+    async def close(self) -> None:
+        """Nothing runs."""
+
+
+class _Slot:
+    """A device with its encoder and counts."""
+
+    __slots__ = ("config", "counters", "device", "encoder", "hangs")
+
+    def __init__(
+        self, config: DeviceConfig, form: Format, device: Device, counters: Counters
+    ) -> None:
+        self.config = config
+        self.device = device
+        self.encoder = Encoder(config.key, form)
+        self.counters = counters
+        self.hangs = False
+
+
+class _Batch:
+    """The records of one turn: a list per device, and who waits for each record."""
+
+    __slots__ = ("deadline_ns", "lines", "pending", "slots", "waiters")
+
+    def __init__(self, slots: tuple[_Slot, ...]) -> None:
+        self.slots = slots
+        self.lines: tuple[list[bytes], ...] = tuple([] for _ in slots)
+        self.waiters: list[asyncio.Future[None]] = []
+        self.pending: set[_Slot] = set()
+        self.deadline_ns = 0
+
+    def accept(self, count: int) -> None:
+        """The first `count` records are kept."""
+        for waiter in self.waiters[:count]:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def fail(self, reason: str) -> None:
+        """What is not kept by now is not kept."""
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_exception(AuditFailed(reason))
+
+
+class Broker:
+    """The node's audit devices, as this process sees them. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind],
+        clock: Clock,
+        source: Source,
+        *,
+        deadline_ns: int = DEADLINE_NS,
+    ) -> None:
+        self.counters: dict[str, Counters] = {}  # by the device's path, for metrics
+        self._kinds = kinds
+        self._clock = clock
+        self._source = source
+        self._deadline_ns = deadline_ns
+        self._table: AuditTable | None = None
+        self._slots: dict[str, _Slot] = {}
+        self._batch: _Batch | None = None
+        self._open: deque[_Batch] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._running: set[asyncio.Future[None]] = set()
+
+    def use(self, table: AuditTable | None) -> None:
+        """Record to the devices of `table` from now on; returns at once if it is the same object.
+
+        Records taken before go to the devices of the table before.
+        """
+        if table is self._table:
+            return
+        self._flush()
+        configs = {} if table is None else table.devices
+        slots = {path: self._slot(path, config) for path, config in configs.items()}
+        for path, old in self._slots.items():
+            if slots.get(path) is not old:
+                old.device.stop()
+        self._slots = slots
+        self._table = table
+
+    async def record(self, entry: Entry) -> None:
+        """Return once at least one device has kept `entry`; at once if there are no devices.
+
+        Raises AuditFailed if none has within the deadline.
+        """
+        slots = self._slots
+        if not slots:
+            return
+        records = [slot.encoder.encode(entry) for slot in slots.values()]
+        batch = self._batch
+        loop = asyncio.get_running_loop()
+        if batch is None:
+            batch = self._batch = _Batch(tuple(slots.values()))
+            loop.call_soon(self._flush)
+        for lines, record in zip(batch.lines, records, strict=True):
+            lines.append(record)
+        waiter = loop.create_future()
+        batch.waiters.append(waiter)
+        await waiter
+
+    def hash(self, path: str, text: str) -> str:
+        """What `text` looks like in the records of the device at `path`. Raises BadRequest."""
+        slot = self._slots.get(path)
+        if slot is None:
+            raise BadRequest(f'unknown audit backend "{path}"')
+        return slot.encoder.hash(text)
+
+    async def probe(self, path: str, config: DeviceConfig) -> None:
+        """Write a test record to a device about to be enabled. Raises BadRequest with the reason.
+
+        Does nothing if the options say skip_test.
+        """
+        form = form_of(config.options)
+        if flag(config.options, "skip_test", default=False):
+            return
+        now = self._clock.now_ns()
+        test = RequestEntry(
+            time_ns=now, id=new_uuid(self._source), operation="update", path="sys/audit/test"
+        )
+        device = self._make(path, config)
+        try:
+            deadline = self._clock.boot_ns() + self._deadline_ns
+            accepted = device.accept([Encoder(config.key, form).encode(test)], deadline)
+            async with asyncio.timeout(self._deadline_ns / NANOSECOND):
+                await accepted
+        except (DeviceFailed, TimeoutError) as error:
+            reason = str(error) or "no answer before the deadline"
+            raise BadRequest(f"audit device failed test message: {reason}") from error
+        finally:
+            device.stop()
+
+    async def contains(self, event_ids: set[str], since_ns: int) -> set[str]:
+        """Those of `event_ids` that some device already holds. Raises DeviceFailed."""
+        found: set[str] = set()
+        for slot in self._slots.values():
+            if isinstance(slot.device, Searchable) and found != event_ids:
+                found |= await slot.device.contains(event_ids - found, since_ns)
+        return found
+
+    def reopen(self) -> None:
+        """Let every device open its file anew (SIGHUP)."""
+        for slot in self._slots.values():
+            if isinstance(slot.device, Reopenable):
+                slot.device.reopen()
+
+    async def close(self) -> None:
+        """Finish what was taken and end the devices."""
+        self._flush()
+        for slot in self._slots.values():
+            await slot.device.close()
+        while self._running:
+            await asyncio.wait(self._running)
+            await asyncio.sleep(0)
+        self._slots = {}
+        self._table = None
+
+    def _slot(self, path: str, config: DeviceConfig) -> _Slot:
+        known = self._slots.get(path)
+        if known is not None and known.config == config:
+            return known
+        counters = self.counters.setdefault(path, Counters())
+        try:
+            form = form_of(config.options)
+            device = self._make(path, config)
+        except BadRequest as error:
+            form, device = Format(), _Broken(str(error))
+        return _Slot(config, form, device, counters)
+
+    def _make(self, path: str, config: DeviceConfig) -> Device:
+        kind = self._kinds.get(config.type)
+        if kind is None:
+            raise BadRequest(f'unknown backend type: "{config.type}"')
+        return kind.make(path, config.options, self._clock, self._source)
+
+    def _flush(self) -> None:
+        """Hand the batch of this turn to the devices."""
+        batch, self._batch = self._batch, None
+        if batch is None:
+            return
+        batch.deadline_ns = self._clock.boot_ns() + self._deadline_ns
+        batch.pending.update(slot for slot in batch.slots if not slot.hangs)
+        for slot, lines in zip(batch.slots, batch.lines, strict=True):
+            if slot.hangs:
+                slot.counters.failed += len(lines)
+                continue
+            taken = asyncio.ensure_future(slot.device.accept(lines, batch.deadline_ns))
+            self._running.add(taken)
+            taken.add_done_callback(self._settler(batch, slot))
+        if not batch.pending:
+            batch.fail("every audit device hangs")
+            return
+        self._open.append(batch)
+        if self._timer is None:
+            self._arm(self._deadline_ns)
+
+    def _settler(self, batch: _Batch, slot: _Slot) -> Callable[[asyncio.Future[None]], None]:
+        def settle(taken: asyncio.Future[None]) -> None:
+            self._running.discard(taken)
+            slot.hangs = False
+            _count(slot.counters, taken, len(batch.waiters))
+            batch.accept(_accepted(taken, len(batch.waiters)))
+            batch.pending.discard(slot)
+            if not batch.pending:
+                batch.fail("no audit device accepted the record")
+
+        return settle
+
+    def _arm(self, delay_ns: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(max(delay_ns, 0) / NANOSECOND, self._expire)
+
+    def _expire(self) -> None:
+        """Fail the batches whose deadline has passed; their devices hang until they settle."""
+        self._timer = None
+        now = self._clock.boot_ns()
+        while self._open and (not self._open[0].pending or self._open[0].deadline_ns <= now):
+            batch = self._open.popleft()
+            for slot in batch.pending:
+                slot.hangs = True
+                slot.counters.last_error = "no answer before the deadline"
+            batch.fail("no audit device accepted the record before the deadline")
+        if self._open:
+            self._arm(self._open[0].deadline_ns - now)
+
+
+def _accepted(taken: asyncio.Future[None], size: int) -> int:
+    """How many of the batch's first records a settled device has kept."""
+    if taken.cancelled():
+        return 0
+    error = taken.exception()
+    if error is None:
+        return size
+    return error.accepted if isinstance(error, DeviceFailed) else 0
+
+
+def _count(counters: Counters, taken: asyncio.Future[None], size: int) -> None:
+    kept = _accepted(taken, size)
+    counters.batches += 1
+    counters.accepted += kept
+    counters.failed += size - kept
+    if kept < size:
+        error = None if taken.cancelled() else taken.exception()
+        counters.last_error = str(error) if isinstance(error, DeviceFailed) else "device defect"

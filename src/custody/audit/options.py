@@ -1,0 +1,33 @@
+"""Owns how a device's options, which are all text, are read."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from custody.audit.encode import Format
+from custody.base.errors import BadRequest
+
+_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+
+
+def flag(options: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """The truth value under `name`, in Go's spellings. Raises BadRequest."""
+    text = options.get(name, "")
+    if not text:
+        return default
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    raise BadRequest(f'{name}: invalid value "{text}"')
+
+
+def form_of(options: Mapping[str, str]) -> Format:
+    """What a device's records show. Raises BadRequest."""
+    if options.get("format", "json") not in {"", "json"}:
+        raise BadRequest(f'unknown format type "{options["format"]}"')
+    if options.get("prefix"):
+        raise BadRequest("audit log prefixing is not allowed")
+    return Format(
+        hmac_accessor=flag(options, "hmac_accessor", default=True),
+        log_raw=flag(options, "log_raw", default=False),
+        elide_list_responses=flag(options, "elide_list_responses", default=False),
+    )
