@@ -1,0 +1,286 @@
+"""The HTTP client: one request, one answer, and errors that say what to do next.
+
+Redirects are followed once, never from https to http. Nothing is sent twice: a write whose
+answer was lost may have happened, and only the user knows whether to repeat it.
+"""
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
+
+from custody.base.secret import Secret
+from custody.cli.errors import RemoteError, UsageError
+from custody.cli.output import to_json
+from custody.cli.settings import TLS, Connection
+
+_REDIRECTS = frozenset({301, 302, 307, 308})
+_NOT_FOUND = 404
+_FIRST_ERROR = 400
+_SHOWN_PARAMETERS = frozenset({"list", "version", "after", "limit"})
+_LONGEST_RAW = 500  # characters of an answer that is not ours, in an error
+_TO_TLS = b"Client sent an HTTP request to an HTTPS server"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent. Parameters and body may be secret and are not shown in a repr."""
+
+    method: str
+    path: str
+    parameters: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the status and the JSON object, {} when there was none."""
+
+    status: int
+    body: Mapping[str, Any] = field(repr=False)
+
+
+class Client:
+    """Requests to one server, under one connection's settings."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def in_root_namespace(self) -> "Client":
+        """The same client without a namespace, for what belongs to the whole server."""
+        return Client(replace(self._connection, namespace=""))
+
+    def without_wrapping(self) -> "Client":
+        """The same client without -wrap-ttl, for requests that prepare another."""
+        return Client(replace(self._connection, wrap_ttl=""))
+
+    def with_token(self, token: Secret[str]) -> "Client":
+        """The same client with another token."""
+        return Client(replace(self._connection, token=token))
+
+    def read(self, path: str, parameters: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """The envelope at `path`, {} when there is none. Raises RemoteError.
+
+        A 404 that carries data or warnings (a deleted version) is an answer, not an error.
+        """
+        return self._found(Request("GET", path, _pairs(parameters or {})))
+
+    def list(self, path: str, page: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """The envelope of a list, {} when there is none; `page` is after, limit or both.
+
+        Raises RemoteError.
+        """
+        return self._found(Request("GET", path, (("list", "true"), *_pairs(page or {}))))
+
+    def write(
+        self, path: str, body: Mapping[str, Any] | None = None, method: str = "PUT"
+    ) -> Mapping[str, Any]:
+        """Send `body`; the envelope, {} when the server had nothing to say. Raises RemoteError."""
+        return self._send(Request(method, path, body=body)).body
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send a JSON merge patch (RFC 7396). Raises RemoteError."""
+        media_type = "application/merge-patch+json"
+        return self._send(Request("PATCH", path, body=body, media_type=media_type)).body
+
+    def delete(self, path: str, parameters: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """Delete `path`; the envelope, {} for an answer without one. Raises RemoteError."""
+        return self._send(Request("DELETE", path, _pairs(parameters or {}))).body
+
+    def _found(self, request: Request) -> Mapping[str, Any]:
+        answer = self._exchange(request)
+        if answer.status != _NOT_FOUND:
+            return self._checked(request, answer).body
+        return answer.body if answer.body.get("data") or answer.body.get("warnings") else {}
+
+    def _send(self, request: Request) -> Answer:
+        return self._checked(request, self._exchange(request))
+
+    def _exchange(self, request: Request) -> Answer:
+        address = self._connection.address
+        target = f"{address.path}/v1/{quote(request.path, errors='surrogateescape')}"
+        if request.parameters:
+            target += "?" + urlencode(request.parameters, errors="surrogateescape")
+        status, raw, location = self._round_trip(address, request, target)
+        if status in _REDIRECTS and location and self._connection.follow_redirects:
+            moved = urlsplit(location)
+            if address.scheme == "https" and moved.scheme != "https":
+                raise RemoteError("redirect would cause protocol downgrade")
+            target = moved.path + (f"?{moved.query}" if moved.query else "")
+            status, raw, _ = self._round_trip(moved, request, target)
+        return Answer(status, self._decoded(request, status, raw))
+
+    def _round_trip(
+        self, address: SplitResult, request: Request, target: str
+    ) -> tuple[int, bytes, str]:
+        headers, body = _headers(self._connection, request), _encoded(request.body)
+        link = _link(address, self._connection)
+        try:
+            link.request(request.method, target, body, headers)
+            response = link.getresponse()
+            return response.status, response.read(), response.getheader("Location", "")
+        except (OSError, http.client.HTTPException) as error:
+            where = f"{address.scheme}://{address.netloc}"
+            raise RemoteError(_failure(error, where, self._connection.timeout)) from error
+        finally:
+            link.close()
+
+    def _decoded(self, request: Request, status: int, raw: bytes) -> Mapping[str, Any]:
+        if not raw.strip():
+            return {}
+        try:
+            body = json.loads(raw, parse_float=Decimal)
+        except (ValueError, RecursionError) as error:
+            raise RemoteError(self._refusal(request, status, _unexpected(raw)), status) from error
+        if not isinstance(body, dict):
+            raise RemoteError(self._refusal(request, status, _unexpected(raw)), status)
+        return body
+
+    def _checked(self, request: Request, answer: Answer) -> Answer:
+        if answer.status < _FIRST_ERROR:
+            return answer
+        errors = answer.body.get("errors")
+        listed = errors if isinstance(errors, list) else []
+        text = "Errors:\n\n" + "\n".join(f"* {error}" for error in listed)
+        raise RemoteError(self._refusal(request, answer.status, text), answer.status)
+
+    def _refusal(self, request: Request, status: int, text: str) -> str:
+        address, namespace = self._connection.address, self._connection.namespace
+        shown = [pair for pair in request.parameters if pair[0] in _SHOWN_PARAMETERS]
+        query = "?" + urlencode(shown) if shown else ""
+        path = quote(request.path, errors="surrogateescape")
+        return (
+            "Error making API request.\n\n"
+            + (f"Namespace: {namespace}\n" if namespace else "")
+            + f"URL: {request.method} {address.geturl()}/v1/{path}{query}\n"
+            + f"Code: {status}. {text}"
+        )
+
+
+def _pairs(parameters: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    listed = ((name, value if isinstance(value, list) else [value])
+              for name, value in parameters.items())  # fmt: skip
+    return tuple((name, str(item)) for name, items in listed for item in items)
+
+
+def _encoded(body: Mapping[str, Any] | None) -> bytes | None:
+    if body is None:
+        return None
+    try:
+        return to_json(body).encode()
+    except UnicodeEncodeError:
+        # `from None`: the error holds the text, which may be a secret.
+        raise UsageError("the data is not valid UTF-8 text") from None
+
+
+def _headers(connection: Connection, request: Request) -> dict[str, bytes]:
+    named = [(name, value.reveal()) for name, value in connection.headers]
+    named.append(("X-Vault-Request", "true"))
+    if request.body is not None:
+        named.append(("Content-Type", request.media_type))
+    if connection.namespace:
+        named.append(("X-Vault-Namespace", connection.namespace))
+    if connection.wrap_ttl:
+        named.append(("X-Vault-Wrap-TTL", connection.wrap_ttl))
+    if connection.token:
+        named.append(("X-Vault-Token", connection.token.reveal()))
+    for name, value in named:
+        if not name.isascii() or not name.isprintable() or not name.strip():
+            raise UsageError("a header's name holds characters that cannot be sent")
+        if not value.isprintable():
+            what = "the token" if name == "X-Vault-Token" else f"the header {name}"
+            raise UsageError(f"{what} holds characters that cannot be sent")
+    return {name: value.encode() for name, value in named}
+
+
+def _link(address: SplitResult, connection: Connection) -> http.client.HTTPConnection:
+    host, port = address.hostname or "", address.port
+    if address.scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=connection.timeout)
+    return _TLSLink(host, port, connection)
+
+
+class _TLSLink(http.client.HTTPSConnection):
+    """An HTTPS connection that may expect another name in the certificate than it dials."""
+
+    def __init__(self, host: str, port: int | None, connection: Connection) -> None:
+        self._tls = _tls_context(connection.tls)
+        self._name = connection.tls.server_name or host
+        super().__init__(host, port, timeout=connection.timeout, context=self._tls)
+
+    def connect(self) -> None:
+        """Dial, then prove the server's name."""
+        plain = socket.create_connection((self.host, self.port), self.timeout)
+        try:
+            self.sock = self._tls.wrap_socket(plain, server_hostname=self._name)
+        except OSError:
+            plain.close()
+            raise
+
+
+def _tls_context(tls: TLS) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(
+            cafile=tls.ca_cert or None,
+            capath=tls.ca_path or None,
+            cadata=tls.ca_cert_pem or None,
+        )
+        if tls.client_cert:
+            context.load_cert_chain(tls.client_cert, tls.client_key or None)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not valid PEM"
+        raise UsageError(f"cannot load the certificates for TLS: {reason}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls.skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _unexpected(raw: bytes) -> str:
+    if _TO_TLS in raw:
+        return f"Raw Message:\n\n{_HINT_TLS}"
+    return f"Raw Message:\n\n{raw[:_LONGEST_RAW].decode(errors='replace').strip()}"
+
+
+_HINT_TLS = (
+    "The server expects TLS: write its address with https://, as in"
+    " CUSTODY_ADDR=https://127.0.0.1:8200."
+)
+_HINT_PLAIN = (
+    "The server answered without TLS: write its address with http://, as in"
+    " CUSTODY_ADDR=http://127.0.0.1:8200."
+)
+_HINT_CERTIFICATE = (
+    "Name the authority that signed the server's certificate with -ca-cert or CUSTODY_CACERT."
+)
+
+
+def _failure(error: Exception, where: str, timeout: float) -> str:
+    """Why there was no answer from `where`, and what to do about it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason, hint = f"its certificate is not trusted: {error.verify_message}", _HINT_CERTIFICATE
+    elif isinstance(error, ssl.SSLError):
+        reason, hint = "the TLS handshake failed", _HINT_PLAIN
+    elif isinstance(error, ConnectionRefusedError):
+        reason = "connection refused"
+        hint = "Is the server running there? Set CUSTODY_ADDR or -address to where it listens."
+    elif isinstance(error, TimeoutError):
+        reason = f"no answer within {timeout:g} seconds"
+        hint = "Is the address right? CUSTODY_CLIENT_TIMEOUT sets how long to wait."
+    elif isinstance(error, socket.gaierror):
+        reason, hint = "its name does not resolve", "Check CUSTODY_ADDR or -address."
+    elif isinstance(error, http.client.HTTPException | ConnectionError):
+        reason, hint = "it closed the connection or did not answer in HTTP", _HINT_TLS
+        if where.startswith("https:"):
+            hint = "Is this the address of a Custody or Vault server?"
+    else:
+        reason = getattr(error, "strerror", None) or "the connection failed"
+        hint = "Check CUSTODY_ADDR or -address."
+    return f"cannot reach the server at {where}: {reason}\n\n{hint}"

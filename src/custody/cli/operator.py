@@ -1,0 +1,187 @@
+"""`custody operator`: initialise, unseal, seal, and the encryption key."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from custody.cli import output
+from custody.cli.command import FIELD, FORMAT, HTTP, Command, Context, Example
+from custody.cli.errors import RemoteError, UsageError
+from custody.cli.flags import Flag, Kind
+from custody.cli.prompt import ask
+from custody.cli.status import key_status_rows, show
+
+_SHARES, _THRESHOLD = 5, 3
+_UNINITIALISED = 2  # exit code of init -status
+
+
+def init(context: Context) -> int:
+    """Initialise the server, and print the shares and the root token this one time."""
+    if context.options.switch("status"):
+        return _init_status(context)
+    shares = context.options.integer("key-shares")
+    threshold = context.options.integer("key-threshold")
+    body = {
+        "secret_shares": _SHARES if shares is None else shares,
+        "secret_threshold": _THRESHOLD if threshold is None else threshold,
+    }
+    try:
+        answer = context.client().write("sys/init", body)
+    except RemoteError as error:
+        raise error.about("Error initializing") from error
+    if not context.is_table:
+        return context.show(_for_machines(answer, body))
+    _print_init(context, answer, body)
+    return 0
+
+
+def _init_status(context: Context) -> int:
+    try:
+        initialised = bool(context.client().read("sys/init").get("initialized"))
+    except RemoteError as error:
+        # 2 is taken here: it means "not initialised".
+        raise UsageError(f"Error checking init status: {error}") from error
+    if context.is_table:
+        context.console.say(f"Vault is {'' if initialised else 'not '}initialized")
+    else:
+        context.show({"initialized": initialised})
+    return 0 if initialised else _UNINITIALISED
+
+
+def _for_machines(answer: Mapping[str, Any], body: Mapping[str, int]) -> dict[str, Any]:
+    """The form that scripts for Vault know."""
+    return {
+        "unseal_keys_b64": answer.get("keys_base64") or [],
+        "unseal_keys_hex": answer.get("keys") or [],
+        "unseal_shares": body["secret_shares"],
+        "unseal_threshold": body["secret_threshold"],
+        "recovery_keys_b64": answer.get("recovery_keys_base64") or [],
+        "recovery_keys_hex": answer.get("recovery_keys") or [],
+        "recovery_keys_shares": 0,
+        "recovery_keys_threshold": 0,
+        "root_token": answer.get("root_token", ""),
+    }
+
+
+def _print_init(context: Context, answer: Mapping[str, Any], body: Mapping[str, int]) -> None:
+    say = context.console.say
+    keys: Sequence[str] = answer.get("keys_base64") or answer.get("keys") or []
+    for number, key in enumerate(keys, 1):
+        say(f"Unseal Key {number}: {key}")
+    say(f"\nInitial Root Token: {answer.get('root_token', '')}\n")
+    shares, threshold = body["secret_shares"], body["secret_threshold"]
+    say(output.wrapped(
+        f"Vault initialized with {shares} key shares and a key threshold of {threshold}. Please"
+        " securely distribute the key shares printed above. When the server is re-sealed,"
+        f" restarted, or stopped, you must supply at least {threshold} of these keys to unseal it"
+        " before it can start servicing requests."
+    ))  # fmt: skip
+    say("\n" + output.wrapped(
+        "The root key is not stored outside the seal. Without at least"
+        f" {threshold} keys to reconstruct it, the server will remain permanently sealed!"
+    ))  # fmt: skip
+
+
+def unseal(context: Context) -> int:
+    """Give one share of the unseal key, and print how many are still missing."""
+    if context.options.switch("reset"):
+        body: dict[str, Any] = {"reset": True}
+    else:
+        given = context.arguments[0].strip() if context.arguments else ""
+        body = {"key": given or ask(context, "Unseal Key").reveal()}
+        if context.options.switch("migrate"):
+            body["migrate"] = True
+    client = context.client().in_root_namespace()
+    try:
+        status = client.write("sys/unseal", body)
+        return show(context, client, status)
+    except RemoteError as error:
+        raise error.about("Error unsealing") from error
+
+
+def seal(context: Context) -> int:
+    """Seal the server."""
+    try:
+        context.client().in_root_namespace().write("sys/seal")
+    except RemoteError as error:
+        raise error.about("Error sealing") from error
+    return context.done("Success! Vault is sealed.")
+
+
+def rotate(context: Context) -> int:
+    """Add a new encryption key; older ones still open what they sealed."""
+    try:
+        context.client().write("sys/rotate")
+    except RemoteError as error:
+        raise error.about("Error rotating key") from error
+    if context.is_table:
+        context.console.say("Success! Rotated key\n")
+    return key_status(context)
+
+
+def key_status(context: Context) -> int:
+    """Print the state of the encryption key."""
+    try:
+        answer = context.client().read("sys/key-status")
+    except RemoteError as error:
+        raise error.about("Error reading key status") from error
+    status = answer.get("data") or answer
+    if not context.is_table:
+        return context.show(status)
+    context.console.say(output.columns(key_status_rows(status)))
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "operator init",
+        "Initialise the server. The shares and the root token are printed once.",
+        (
+            Example("Five shares, any three of which unseal:", "custody operator init"),
+            Example("A single share, for development:",
+                    "custody operator init -key-shares=1 -key-threshold=1"),
+            Example("Is it initialised? 0 yes, 2 no, 1 error:", "custody operator init -status"),
+        ),
+        init,
+        flags=(
+            Flag("key-shares", f"Into how many shares the key is split (default {_SHARES}).",
+                 Kind.INTEGER, alias="n"),
+            Flag("key-threshold", f"How many of them unseal (default {_THRESHOLD}).",
+                 Kind.INTEGER, alias="t"),
+            Flag("status", "Only say whether it is initialised.", Kind.SWITCH),
+        ),
+    ),
+    Command(
+        "operator unseal",
+        "Give one share of the unseal key.",
+        (
+            Example("Type a share without echo:", "custody operator unseal"),
+            Example("Begin again:", "custody operator unseal -reset"),
+        ),
+        unseal,
+        "[KEY]",
+        (0, 1),
+        (
+            Flag("migrate", "Move to the seal in the server's configuration.", Kind.SWITCH),
+            Flag("reset", "Forget the shares given so far.", Kind.SWITCH),
+        ),
+        HTTP + FORMAT + FIELD,
+    ),
+    Command(
+        "operator seal",
+        "Seal the server: it answers nothing until it is unsealed.",
+        (Example("In an emergency:", "custody operator seal"),),
+        seal,
+    ),
+    Command(
+        "operator rotate",
+        "Add a new encryption key for what is written from now on.",
+        (Example("Rotate:", "custody operator rotate"),),
+        rotate,
+    ),
+    Command(
+        "operator key-status",
+        "Print the state of the encryption key.",
+        (Example("Its number and age:", "custody operator key-status"),),
+        key_status,
+    ),
+)  # fmt: skip

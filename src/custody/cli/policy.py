@@ -1,0 +1,114 @@
+"""`custody policy`: what tokens may do."""
+
+from pathlib import Path
+
+from custody.cli.command import Command, Context, Example
+from custody.cli.errors import RemoteError, UsageError
+
+_EMPTY = 2  # exit code when there is nothing there
+_PATH = "sys/policies/acl"
+
+
+def _name(context: Context) -> str:
+    return context.arguments[0].strip().lower()
+
+
+def write(context: Context) -> int:
+    """Upload a policy from a file or standard input."""
+    name, source = _name(context), context.arguments[1].strip()
+    try:
+        text = (
+            context.console.stdin.read()
+            if source == "-"
+            else Path(source).read_text(encoding="utf-8")
+        )
+    except OSError as error:
+        raise UsageError(f"Error opening policy file: {source}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"Error reading policy: {source} is not UTF-8 text") from error
+    try:
+        answer = context.client().write(f"{_PATH}/{name}", {"policy": text})
+    except RemoteError as error:
+        raise error.about("Error uploading policy") from error
+    context.warn_of(answer)
+    if name != context.arguments[0]:
+        context.console.warn(f"The policy's name is kept in lower case: {name}")
+    return context.done(f"Success! Uploaded policy: {name}")
+
+
+def read(context: Context) -> int:
+    """Print a policy's text."""
+    name = _name(context)
+    try:
+        answer = context.client().read(f"{_PATH}/{name}")
+    except RemoteError as error:
+        raise error.about(f"Error reading policy named {name}") from error
+    text = (answer.get("data") or {}).get("policy")
+    if not text:
+        context.console.warn(f"No policy named: {name}")
+        return _EMPTY
+    if not context.is_table:
+        return context.show({"policy": text})
+    context.console.say(text.strip())
+    return 0
+
+
+def list_policies(context: Context) -> int:
+    """Print the names of all policies."""
+    try:
+        answer = context.client().list(_PATH)
+    except RemoteError as error:
+        raise error.about("Error listing policies") from error
+    names = (answer.get("data") or {}).get("keys") or []
+    if not context.is_table:
+        return context.show(names)
+    for name in names:
+        context.console.say(name)
+    return 0
+
+
+def delete(context: Context) -> int:
+    """Delete a policy."""
+    name = _name(context)
+    try:
+        context.client().delete(f"{_PATH}/{name}")
+    except RemoteError as error:
+        raise error.about(f"Error deleting {name}") from error
+    return context.done(f"Success! Deleted policy: {name}")
+
+
+COMMANDS = (
+    Command(
+        "policy write",
+        "Upload a policy. It governs the very next request.",
+        (
+            Example("From a file:", "custody policy write web web.hcl"),
+            Example("From standard input:", "cat web.hcl | custody policy write web -"),
+        ),
+        write,
+        "NAME FILE",
+        (2, 2),
+    ),
+    Command(
+        "policy read",
+        "Print a policy.",
+        (Example("Print the default policy:", "custody policy read default"),),
+        read,
+        "NAME",
+        (1, 1),
+    ),
+    Command(
+        "policy list",
+        "List the names of all policies.",
+        (Example("Their names:", "custody policy list"),),
+        list_policies,
+    ),
+    Command(
+        "policy delete",
+        "Delete a policy. Tokens that name it lose what it gave.",
+        (Example("Delete a policy:", "custody policy delete web"),),
+        delete,
+        "NAME",
+        (1, 1),
+    ),
+)

@@ -1,0 +1,157 @@
+"""`custody secrets`: enable, disable and list secrets engines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from custody.cli import output
+from custody.cli.command import Command, Context, Example
+from custody.cli.errors import RemoteError
+from custody.cli.flags import Flag, Kind
+
+_LISTS = (
+    "audit-non-hmac-request-keys", "audit-non-hmac-response-keys", "passthrough-request-headers",
+    "allowed-response-headers",
+)  # fmt: skip
+_TEXTS = ("default-lease-ttl", "max-lease-ttl", "listing-visibility", "plugin-version")
+_DETAILS = (
+    "Path | Plugin | Accessor | Default TTL | Max TTL | Force No Cache | Replication | Seal Wrap"
+    " | Options | Description | UUID | Version | Running Version | Deprecation Status"
+)
+_NO_TTL = ("system", "cubbyhole")
+
+
+def enable(context: Context) -> int:
+    """Enable an engine at a path."""
+    options, kind = context.options, context.arguments[0].strip()
+    path = options.text("path", kind).strip().strip("/") + "/"
+    engine_options = options.pairs("options")
+    if options.has("version"):
+        engine_options["version"] = options.text("version")
+    config: dict[str, Any] = {
+        _wire(flag): options.text(flag) for flag in _TEXTS if options.has(flag)
+    }
+    config |= {_wire(flag): options.listed(flag) for flag in _LISTS if options.has(flag)}
+    if options.has("force-no-cache"):
+        config["force_no_cache"] = options.switch("force-no-cache")
+    body = {
+        "type": kind,
+        "description": options.text("description"),
+        "config": config,
+        "options": engine_options,
+        "local": options.switch("local"),
+        "seal_wrap": options.switch("seal-wrap"),
+    }
+    try:
+        answer = context.client().write(f"sys/mounts/{path.rstrip('/')}", body, method="POST")
+    except RemoteError as error:
+        raise error.about("Error enabling") from error
+    context.warn_of(answer)
+    return context.done(f"Success! Enabled the {kind} secrets engine at: {path}")
+
+
+def _wire(flag: str) -> str:
+    return flag.replace("-", "_")
+
+
+def disable(context: Context) -> int:
+    """Disable the engine at a path, with all that it holds."""
+    path = context.arguments[0].strip().strip("/") + "/"
+    try:
+        context.client().delete(f"sys/mounts/{path.rstrip('/')}")
+    except RemoteError as error:
+        raise error.about(f"Error disabling secrets engine at {path}") from error
+    return context.done(f"Success! Disabled the secrets engine (if it existed) at: {path}")
+
+
+def list_engines(context: Context) -> int:
+    """Print the engines and where they are."""
+    try:
+        mounts = context.client().read("sys/mounts").get("data") or {}
+    except RemoteError as error:
+        raise error.about("Error listing secrets engines") from error
+    if not context.is_table:
+        return context.show(mounts)
+    if context.options.switch("detailed"):
+        return context.show_columns(
+            _DETAILS, (_details(path, mounts[path]) for path in sorted(mounts))
+        )
+    rows = ((path, *_texts(mounts[path], "type", "accessor", "description"))
+            for path in sorted(mounts))  # fmt: skip
+    return context.show_columns("Path | Type | Accessor | Description", rows)
+
+
+def _texts(mount: Mapping[str, Any], *names: str) -> list[str]:
+    return [output.go_text(mount.get(name, "")) for name in names]
+
+
+def _details(path: str, mount: Mapping[str, Any]) -> list[str]:
+    config = mount.get("config") or {}
+    return [
+        path,
+        *_texts(mount, "type", "accessor"),
+        *(_ttl(mount, config.get(name)) for name in ("default_lease_ttl", "max_lease_ttl")),
+        output.go_text(config.get("force_no_cache", False)),
+        "local" if mount.get("local") else "replicated",
+        output.go_text(mount.get("seal_wrap", False)),
+        output.go_text(mount.get("options") or {}),
+        *_texts(mount, "description", "uuid", "plugin_version", "running_plugin_version"),
+        *_texts(mount, "deprecation_status"),
+    ]
+
+
+def _ttl(mount: Mapping[str, Any], seconds: int | None) -> str:
+    if mount.get("type") in _NO_TTL:
+        return ""
+    return str(seconds) if seconds else "system"
+
+
+COMMANDS = (
+    Command(
+        "secrets enable",
+        "Enable a secrets engine.",
+        (
+            Example("A key-value store with versions:", "custody secrets enable -path=team kv-v2"),
+            Example("The same, in other words:", "custody secrets enable -version=2 kv"),
+        ),
+        enable,
+        "TYPE",
+        (1, 1),
+        (
+            Flag("allowed-response-headers", "A header that it may answer with.", Kind.TEXTS),
+            Flag("audit-non-hmac-request-keys", "A field of requests audited as it is.",
+                 Kind.TEXTS),
+            Flag("audit-non-hmac-response-keys", "A field of answers audited as it is.",
+                 Kind.TEXTS),
+            Flag("default-lease-ttl", "The life of its leases.", Kind.DURATION),
+            Flag("description", "What it is for."),
+            Flag("force-no-cache", "Do not cache.", Kind.SWITCH),
+            Flag("listing-visibility", "Who sees it in lists: hidden or unauth."),
+            Flag("local", "Do not replicate it.", Kind.SWITCH),
+            Flag("max-lease-ttl", "The longest life of its leases.", Kind.DURATION),
+            Flag("options", "An option of the engine.", Kind.PAIRS),
+            Flag("passthrough-request-headers", "A header that it may see.", Kind.TEXTS),
+            Flag("path", "Where to enable it (default: its type)."),
+            Flag("plugin-version", "The version of the plugin."),
+            Flag("seal-wrap", "Wrap its data by the seal as well.", Kind.SWITCH),
+            Flag("version", "The version of the engine (1 or 2 for kv).", Kind.INTEGER),
+        ),
+    ),
+    Command(
+        "secrets disable",
+        "Disable a secrets engine. All its data and leases are gone.",
+        (Example("Disable it:", "custody secrets disable team"),),
+        disable,
+        "PATH",
+        (1, 1),
+    ),
+    Command(
+        "secrets list",
+        "List the secrets engines.",
+        (
+            Example("What is where:", "custody secrets list"),
+            Example("With their settings:", "custody secrets list -detailed"),
+        ),
+        list_engines,
+        flags=(Flag("detailed", "Print the settings too.", Kind.SWITCH),),
+    ),
+)  # fmt: skip

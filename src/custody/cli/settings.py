@@ -1,0 +1,129 @@
+"""How the server is reached: options first, then the environment, then Vault's defaults."""
+
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from custody.base.duration import parse_ns
+from custody.base.errors import BadRequest
+from custody.base.secret import Secret
+from custody.cli import token_file
+from custody.cli.environment import Environment
+from custody.cli.errors import UsageError
+from custody.cli.flags import Options
+
+DEFAULT_ADDRESS = "https://127.0.0.1:8200"
+_DEFAULT_TIMEOUT = 60.0  # seconds
+_NANOSECOND = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """What proves the server to us, and us to the server. Empty text means: not set."""
+
+    ca_cert: str = ""
+    ca_cert_pem: str = ""
+    ca_path: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    server_name: str = ""
+    skip_verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where requests go and what each of them carries. `timeout` is in seconds."""
+
+    address: SplitResult
+    token: Secret[str] | None
+    tls: TLS
+    timeout: float
+    namespace: str
+    wrap_ttl: str
+    headers: tuple[tuple[str, Secret[str]], ...]
+    follow_redirects: bool
+
+
+def connection(options: Options, environment: Environment, *, with_token: bool) -> Connection:
+    """The connection that options and environment describe. Raises UsageError."""
+    return Connection(
+        address=_address(options, environment),
+        token=current_token(environment) if with_token else None,
+        tls=_tls(options, environment),
+        timeout=_timeout(environment),
+        namespace=_either(options, environment, "namespace", "NAMESPACE"),
+        wrap_ttl=_either(options, environment, "wrap-ttl", "WRAP_TTL"),
+        headers=_headers(options, environment),
+        follow_redirects=not _switch(options, environment, "disable-redirects"),
+    )
+
+
+def current_token(environment: Environment) -> Secret[str] | None:
+    """The token of the environment, else the one that a login stored. Raises UsageError."""
+    text = environment.get("TOKEN").strip()
+    return Secret(text) if text else token_file.read(environment.token_file)
+
+
+def _either(options: Options, environment: Environment, flag: str, variable: str) -> str:
+    return options.text(flag) if options.has(flag) else environment.get(variable)
+
+
+def _switch(options: Options, environment: Environment, flag: str) -> bool:
+    if options.has(flag):
+        return options.switch(flag)
+    variable = "SKIP_VERIFY" if flag == "tls-skip-verify" else flag.upper().replace("-", "_")
+    return environment.switch(variable)
+
+
+def _address(options: Options, environment: Environment) -> SplitResult:
+    text = (
+        options.text("agent-address")
+        or options.text("address")
+        or environment.get("AGENT_ADDR")
+        or environment.get("ADDR")
+        or DEFAULT_ADDRESS
+    )
+    example = "write it as https://host:8200"
+    try:
+        parts = urlsplit(text.strip().rstrip("/"))
+        port = parts.port
+    except ValueError as error:
+        raise UsageError(f"the server's address is not a URL: {example}") from error
+    if parts.username is not None or parts.password is not None:
+        raise UsageError(f"the server's address may not hold a user or password: {example}")
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise UsageError(f'the server\'s address "{text}" is not a URL: {example}')
+    return parts
+
+
+def _tls(options: Options, environment: Environment) -> TLS:
+    return TLS(
+        ca_cert=_either(options, environment, "ca-cert", "CACERT"),
+        ca_cert_pem=environment.get("CACERT_BYTES"),
+        ca_path=_either(options, environment, "ca-path", "CAPATH"),
+        client_cert=_either(options, environment, "client-cert", "CLIENT_CERT"),
+        client_key=_either(options, environment, "client-key", "CLIENT_KEY"),
+        server_name=_either(options, environment, "tls-server-name", "TLS_SERVER_NAME"),
+        skip_verify=_switch(options, environment, "tls-skip-verify"),
+    )
+
+
+def _timeout(environment: Environment) -> float:
+    text = environment.get("CLIENT_TIMEOUT")
+    if not text:
+        return _DEFAULT_TIMEOUT
+    try:
+        seconds = parse_ns(text) * _NANOSECOND
+    except BadRequest as error:
+        raise UsageError("CLIENT_TIMEOUT is not a duration: write 60s") from error
+    if seconds <= 0:
+        raise UsageError("CLIENT_TIMEOUT must be more than nothing: write 60s")
+    return seconds
+
+
+def _headers(options: Options, environment: Environment) -> tuple[tuple[str, Secret[str]], ...]:
+    named = [(name, Secret(value)) for name, value in options.pairs("header").items()]
+    credentials = options.texts("mfa") or environment.get("MFA").split(",")
+    named += [("X-Vault-MFA", Secret(value)) for value in credentials if value]
+    if options.switch("policy-override"):
+        named.append(("X-Vault-Policy-Override", Secret("true")))
+    return tuple(named)

@@ -1,0 +1,50 @@
+"""The table of all commands: to add one is to add its row to a group's table."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from custody.cli import (
+    audit,
+    kv,
+    kv_metadata,
+    logical,
+    login,
+    operator,
+    policy,
+    secrets,
+    server,
+    status,
+    token,
+)
+from custody.cli.command import Command
+
+_TABLES = (
+    audit.COMMANDS,
+    kv.COMMANDS,
+    kv_metadata.COMMANDS,
+    logical.COMMANDS,
+    login.COMMANDS,
+    operator.COMMANDS,
+    policy.COMMANDS,
+    secrets.COMMANDS,
+    server.COMMANDS,
+    status.COMMANDS,
+    token.COMMANDS,
+)
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {command.name: command for table in _TABLES for command in table}
+)
+
+GROUPS: Mapping[str, str] = MappingProxyType(
+    {
+        "": "Custody keeps secrets. These commands talk to a server over its HTTP API.",
+        "audit": "Where every request is recorded.",
+        "kv": "Secrets in a key-value store.",
+        "kv metadata": "What a store knows of a key apart from its data.",
+        "operator": "Initialise, unseal, seal and maintain a server.",
+        "policy": "What tokens may do.",
+        "secrets": "Secrets engines and where they are.",
+        "token": "Make, inspect, renew and revoke tokens.",
+    }
+)
