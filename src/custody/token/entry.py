@@ -1,0 +1,102 @@
+"""The stored form of a token, and what is asked for when one is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from custody.base.codec import Record, decode
+
+ROOT_POLICY = "root"
+ROOT_PATH = "auth/token/root"
+SERVICE_TYPE = "service"
+SPENT = -1  # num_uses once the last use has begun
+
+_WIRE_NAMES = {
+    "accessor": "a",
+    "policies": "p",
+    "path": "h",
+    "display_name": "d",
+    "meta": "m",
+    "created_ns": "c",
+    "ttl": "t",
+    "expires_ns": "e",
+    "explicit_max_ttl": "x",
+    "period": "r",
+    "num_uses": "u",
+    "renewable": "w",
+    "type": "y",
+    "ancestors": "n",
+    "entity_id": "i",
+    "last_renewal_ns": "l",
+    "spent_ns": "s",
+    "accessor_hash": "k",
+}
+
+
+class TokenEntry(Record, frozen=True, kw_only=True, rename=_WIRE_NAMES):
+    """What is known of a token. Its text is not: the row lies under the text's salted hash."""
+
+    accessor: str
+    accessor_hash: bytes
+    policies: tuple[str, ...] = ()
+    path: str = "auth/token/create"  # of the request that made it
+    display_name: str = "token"
+    meta: Mapping[str, str] = msgspec.field(default_factory=dict)
+    created_ns: int = 0
+    ttl: int = 0  # seconds granted at creation
+    expires_ns: int = 0  # 0: never
+    explicit_max_ttl: int = 0  # seconds from creation; 0: none
+    period: int = 0  # seconds; 0: not periodic
+    num_uses: int = 0  # left; 0: unlimited, SPENT: none
+    renewable: bool = False
+    type: str = SERVICE_TYPE
+    ancestors: tuple[bytes, ...] = ()  # salted hashes, nearest first; none: an orphan
+    entity_id: str = ""
+    last_renewal_ns: int = 0  # 0: never renewed
+    spent_ns: int = 0  # when the last use began
+
+    @property
+    def root(self) -> bool:
+        """Whether the token may do everything."""
+        return ROOT_POLICY in self.policies
+
+    @property
+    def orphan(self) -> bool:
+        """Whether the token lives on when those above it are revoked."""
+        return not self.ancestors
+
+
+def decode_entry(data: bytes) -> TokenEntry:
+    """The entry in `data`. Raises CorruptRecord. What `memo` is given to remember by."""
+    return decode(TokenEntry, data)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A token that may be made: the outcome of every rule on creation."""
+
+    policies: tuple[str, ...]
+    path: str
+    display_name: str = "token"
+    meta: Mapping[str, str] = field(default_factory=dict)
+    ttl: int = 0  # seconds; 0: never expires
+    explicit_max_ttl: int = 0
+    period: int = 0
+    num_uses: int = 0
+    renewable: bool = True
+    entity_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """Under which names a new token is kept."""
+
+    token_hash: bytes
+    accessor: str
+    accessor_hash: bytes
+
+
+def root_spec() -> Spec:
+    """The root token that initialisation or a quorum of share holders makes."""
+    return Spec(policies=(ROOT_POLICY,), path=ROOT_PATH, display_name=ROOT_POLICY, renewable=False)

@@ -1,0 +1,66 @@
+"""Where the rows of tokens lie, and the entry in the expiry index that follows each token.
+
+Hashes are 32 bytes, HMAC-SHA256 under the store's salt; times are big-endian, 8 bytes:
+
+    TOKEN       token hash                        the entry
+    ACCESSOR    accessor hash                     token hash
+    CHILD       parent's hash | child's hash      nothing
+    EXPIRY      due second | token hash           nothing
+    REVOCATION  time of the mark | token hash     nothing
+"""
+
+from custody.base.clock import NANOSECOND
+from custody.base.codec import encode
+from custody.base.store import Rows, Table, Transaction
+from custody.token.entry import SPENT, TokenEntry, decode_entry
+
+HASH = 32  # bytes
+TIME = 8
+SPENT_GRACE_NS = 120 * NANOSECOND  # longer than a request may take
+
+
+def load(rows: Rows, token_hash: bytes) -> TokenEntry | None:
+    """The stored entry, dead or alive, past the memo: for what is about to be changed."""
+    data = rows.get(Table.TOKEN, token_hash)
+    return None if data is None else decode_entry(data)
+
+
+def has_children(rows: Rows, token_hash: bytes) -> bool:
+    """Whether a token was made below this one whose rows are still there."""
+    return bool(rows.keys(Table.CHILD, token_hash, limit=1))
+
+
+def store(
+    txn: Transaction, token_hash: bytes, entry: TokenEntry, before: TokenEntry | None = None
+) -> None:
+    """Write the entry, and its place in the expiry index in stead of that of `before`."""
+    txn.put(Table.TOKEN, token_hash, encode(entry))
+    old = None if before is None else expiry_key(token_hash, before)
+    new = expiry_key(token_hash, entry)
+    if old == new:
+        return
+    if old is not None:
+        txn.delete(Table.EXPIRY, old)
+    if new is not None:
+        txn.put(Table.EXPIRY, new, b"")
+
+
+def expiry_key(token_hash: bytes, entry: TokenEntry) -> bytes | None:
+    """Where the token stands in the expiry index, or None: it never expires.
+
+    The second is rounded up, so that a due row is never that of a token still alive.
+    """
+    due_ns = entry.spent_ns + SPENT_GRACE_NS if entry.num_uses == SPENT else entry.expires_ns
+    if not due_ns:
+        return None
+    return stamp(-(-due_ns // NANOSECOND)) + token_hash
+
+
+def stamp(time: int) -> bytes:
+    """A time as the first part of a key: keys sort as times do."""
+    return time.to_bytes(TIME, "big")
+
+
+def split(key: bytes) -> tuple[int, bytes]:
+    """Time and token hash of a key in EXPIRY or REVOCATION."""
+    return int.from_bytes(key[:TIME], "big"), key[TIME:]
