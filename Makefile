@@ -22,7 +22,7 @@ setup:
 	@tools/setup.sh
 
 dev: setup
-	@exec $(BIN)/python tools/dev.py
+	@exec $(BIN)/python -m tools.dev
 
 test: setup
 	@tools/packages.sh test
@@ -40,11 +40,11 @@ fix: setup
 
 bench: setup
 	@tools/packages.sh bench
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m bench.run $(ARGS)
 
 soak: setup
 	@tools/packages.sh test
 	@$(BIN)/pytest -q tests/crash --rounds=$(ROUNDS) $(ARGS)
 
 docs: setup
-	@$(BIN)/python tools/docs.py
+	@$(BIN)/python -m tools.docs
