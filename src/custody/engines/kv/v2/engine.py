@@ -1,0 +1,80 @@
+"""KV version 2 as a value: the table of its routes."""
+
+from custody.engines.kv.v2 import absent, config, data, listing, metadata, versions
+from custody.engines.kv.v2.config import ConfigBody
+from custody.engines.kv.v2.data import DataBody, SubkeysQuery, VersionQuery
+from custody.engines.kv.v2.listing import PageQuery
+from custody.engines.kv.v2.metadata import MetadataBody
+from custody.engines.kv.v2.versions import VersionsBody
+from custody.plugin.route import MIB, Engine, Op, Route, reads, writes
+
+ENGINE = Engine(
+    kind="kv",
+    options={"version": "2"},
+    help="Keeps secrets under paths, each with a bounded run of numbered versions.",
+    mounted=config.enable,
+    missing=absent.no_route,
+    routes=(
+        Route(
+            "config",
+            {
+                Op.READ: reads(config.read_config),
+                Op.WRITE: writes(config.write_config, ConfigBody),
+            },
+            help="Settings of the mount, which its secrets inherit.",
+        ),
+        Route(
+            "data/{path...}",
+            {
+                Op.READ: reads(data.read_data, VersionQuery),
+                Op.WRITE: writes(data.write_data, DataBody),
+                Op.PATCH: writes(data.patch_data, DataBody),
+                Op.DELETE: writes(data.delete_data),
+            },
+            help="Read, write, patch or delete the payload of a secret.",
+            max_body=2 * MIB,
+            exists=data.secret_exists,
+        ),
+        Route(
+            "subkeys/{path...}",
+            {Op.READ: reads(data.read_subkeys, SubkeysQuery)},
+            help="The structure of a secret with its values replaced by null.",
+        ),
+        Route(
+            "delete/{path...}",
+            {Op.WRITE: writes(versions.delete_versions, VersionsBody)},
+            help="Mark versions of a secret deleted.",
+        ),
+        Route(
+            "undelete/{path...}",
+            {Op.WRITE: writes(versions.undelete_versions, VersionsBody)},
+            help="Make deleted versions of a secret readable again.",
+        ),
+        Route(
+            "destroy/{path...}",
+            {Op.WRITE: writes(versions.destroy_versions, VersionsBody)},
+            help="Erase versions of a secret for good.",
+        ),
+        Route(
+            "metadata/{path...}",
+            {
+                Op.READ: reads(metadata.read_metadata),
+                Op.LIST: reads(listing.list_names, PageQuery),
+                Op.SCAN: reads(listing.scan_paths, PageQuery),
+                Op.WRITE: writes(metadata.write_metadata, MetadataBody),
+                Op.PATCH: writes(metadata.patch_metadata, MetadataBody),
+                Op.DELETE: writes(metadata.delete_metadata),
+            },
+            help="Settings and history of a secret, and the names of secrets.",
+            exists=data.secret_exists,
+        ),
+        Route(
+            "detailed-metadata/{path...}",
+            {
+                Op.LIST: reads(listing.list_details, PageQuery),
+                Op.SCAN: reads(listing.scan_details, PageQuery),
+            },
+            help="The names of secrets with the metadata of each.",
+        ),
+    ),
+)

@@ -1,0 +1,202 @@
+"""Bytes on disk of KV version 2. What stands here cannot change, only be added to.
+
+Below the mount, by first byte:
+  D | directory id (8) | name        entry: id of a directory (8), its name ending in `/`, or of a
+                                     secret's object (16); the root directory's id is eight zeros
+  M | object id (16)                 metadata of one secret
+  V | object id (16) | version (8)   payload of one version: a JSON object, so its first byte is
+                                     `{`; any other first byte is free for a later form
+  C                                  configuration, written when the mount is enabled
+Ids are random and never used again: a name used again is a new object.
+"""
+
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from custody.base.codec import CorruptRecord, Record, decode, encode
+from custody.base.errors import BadRequest
+from custody.plugin.route import MIB
+from custody.plugin.storage import Storage
+
+DIRECTORY, METADATA, VERSION, CONFIG = b"D", b"M", b"V", b"C"
+
+ROOT_DIRECTORY = bytes(8)
+DIRECTORY_ID, OBJECT_ID = 8, 16  # bytes
+
+MAX_VERSIONS = 1024
+"""The most that max_versions may be. The states of all versions lie in one metadata row, which is
+decoded by reads and rewritten by writes (12 KiB at this limit), and erasing a secret with all its
+versions and emptied directories is one transaction of well under 10,000 keys."""
+DEFAULT_MAX_VERSIONS = 10
+
+MAX_PAYLOAD = 1 * MIB  # bytes of JSON; a patch may not grow a secret beyond what a write may send
+
+SECOND = 1_000_000_000  # nanoseconds
+
+
+class Entry(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A name in a directory."""
+
+    id: bytes
+
+
+class Config(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """The mount's settings."""
+
+    cas_required: bool = False
+    metadata_cas_required: bool = False
+    max_versions: int = 0  # 0: the default
+    delete_version_after: int = 0  # seconds; 0: no limit, -1: disabled for every secret
+
+
+class State(IntEnum):
+    """What was done to a version. Never renumber."""
+
+    LIVE = 0
+    DELETED = 1
+    DESTROYED = 2
+
+
+class Version(msgspec.Struct, frozen=True, array_like=True):
+    """The state of one version.
+
+    A deletion that someone asked for is a state of its own, so that a clock set back cannot
+    undo it; `deletion_ns` alone is an expiry.
+    """
+
+    created_ns: int
+    deletion_ns: int = 0
+    state: State = State.LIVE
+
+    def gone(self, now_ns: int) -> bool:
+        """Whether its payload is withheld at that time."""
+        return self.state is not State.LIVE or 0 < self.deletion_ns <= now_ns
+
+
+class Metadata(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """All about one secret but its payloads. `versions` end with number `current`, without gaps."""
+
+    created_ns: int
+    updated_ns: int
+    current: int = 0
+    oldest: int = 0
+    metadata_version: int = 0
+    cas_required: bool = False
+    metadata_cas_required: bool = False
+    max_versions: int = 0  # 0: as the mount says
+    delete_version_after: int = 0  # seconds; 0: as the mount says
+    custom: dict[str, str] = msgspec.field(default_factory=dict)
+    versions: tuple[Version, ...] = ()
+
+    def find(self, number: int) -> Version | None:
+        """The version with that number, if it is kept."""
+        back = self.current - number
+        return self.versions[-1 - back] if 0 <= back < len(self.versions) else None
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of `versions`, in the same order."""
+        return range(self.current - len(self.versions) + 1, self.current + 1)
+
+
+def read_config(storage: Storage) -> Config:
+    """The mount's settings. Raises CorruptRecord when they are missing."""
+    config = storage.memo(CONFIG, _decode_config)
+    if config is None:
+        raise CorruptRecord("a KV mount has no configuration row")
+    return config
+
+
+def write_config(storage: Storage, config: Config) -> None:
+    """Set the mount's settings."""
+    storage.put(CONFIG, encode(config))
+
+
+def read_metadata(storage: Storage, object_id: bytes) -> Metadata:
+    """The object's metadata. Raises CorruptRecord when a directory names it and it is missing."""
+    metadata = storage.memo(METADATA + object_id, _decode_metadata)
+    if metadata is None:
+        raise CorruptRecord(f"object {object_id.hex()} has no metadata row")
+    return metadata
+
+
+def write_metadata(storage: Storage, object_id: bytes, metadata: Metadata) -> None:
+    """Set the object's metadata."""
+    storage.put(METADATA + object_id, encode(metadata))
+
+
+def delete_metadata(storage: Storage, object_id: bytes) -> None:
+    """Remove the object's metadata."""
+    storage.delete(METADATA + object_id)
+
+
+def read_entry(storage: Storage, directory: bytes, name: bytes) -> bytes | None:
+    """The id under `name` in the directory, or None."""
+    return storage.memo(DIRECTORY + directory + name, _decode_entry)
+
+
+def write_entry(storage: Storage, directory: bytes, name: bytes, entry_id: bytes) -> None:
+    """Put `name` into the directory."""
+    storage.put(DIRECTORY + directory + name, encode(Entry(id=entry_id)))
+
+
+def delete_entry(storage: Storage, directory: bytes, name: bytes) -> None:
+    """Take `name` out of the directory."""
+    storage.delete(DIRECTORY + directory + name)
+
+
+def read_names(storage: Storage, directory: bytes, after: bytes, limit: int) -> list[bytes]:
+    """Up to `limit` names in the directory that come after `after`, in order: one range read."""
+    prefix = DIRECTORY + directory
+    return [key[len(prefix) :] for key in storage.keys(prefix, after, limit)]
+
+
+def encode_payload(data: dict[str, Any]) -> bytes:
+    """A version's payload. Raises BadRequest that names the limit when it is too large."""
+    payload = msgspec.json.encode(data)
+    if len(payload) > MAX_PAYLOAD:
+        raise BadRequest(f"data is larger than {MAX_PAYLOAD} bytes")
+    return payload
+
+
+def read_payload(storage: Storage, object_id: bytes, number: int) -> dict[str, Any]:
+    """A kept version's payload, numbers exact. Raises CorruptRecord if it is missing or broken."""
+    payload = storage.get(_version_key(object_id, number))
+    if payload is None:
+        raise CorruptRecord(f"object {object_id.hex()} has no row of version {number}")
+    try:
+        return _payloads.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # not chained: the cause may quote the secret
+        raise CorruptRecord(f"object {object_id.hex()}: version {number} is no JSON") from None
+
+
+def write_payload(storage: Storage, object_id: bytes, number: int, payload: bytes) -> None:
+    """Set a version's payload."""
+    storage.put(_version_key(object_id, number), payload)
+
+
+def delete_payload(storage: Storage, object_id: bytes, number: int) -> None:
+    """Erase a version's payload, if it is there."""
+    storage.delete(_version_key(object_id, number))
+
+
+_payloads = msgspec.json.Decoder(dict[str, Any])
+
+
+def _version_key(object_id: bytes, number: int) -> bytes:
+    return VERSION + object_id + number.to_bytes(8, "big")
+
+
+def _decode_config(data: bytes) -> Config:
+    return decode(Config, data)
+
+
+def _decode_metadata(data: bytes) -> Metadata:
+    return decode(Metadata, data)
+
+
+def _decode_entry(data: bytes) -> bytes:
+    return decode(Entry, data).id
