@@ -1,7 +1,8 @@
 """The bytes of an encrypted row: `version(1) | scope(8) | term(4, BE) | nonce(12) | ciphertext`.
 
-The ciphertext ends in its tag of 16 bytes. The associated data is injective over (version, scope, table, key): a value opens only in its own
-place. The term needs no place there, since it chooses the key. AES-256-GCM, NIST SP 800-38D.
+The ciphertext ends in its tag of 16 bytes. The associated data is injective over (version, scope,
+table, key): a value opens only in its own place. The term needs no place there, since it chooses
+the key. AES-256-GCM, NIST SP 800-38D.
 """
 
 from cryptography.exceptions import InvalidTag

@@ -1,0 +1,108 @@
+"""A shard's directory: FORMAT, CURRENT and one directory per generation of the data.
+
+    <data>/<shard>/FORMAT      what the bytes are and who may read them (JSON)
+    <data>/<shard>/CURRENT     the name of the generation in use
+    <data>/<shard>/gen-000001  an LMDB environment
+
+Restore and compaction write a new generation and then replace CURRENT.
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+FORMAT = 1
+ENGINE = "lmdb-0.9"
+_FIRST = "gen-000001"
+_MOUNTINFO = Path("/proc/self/mountinfo")
+_NETWORK = frozenset(
+    {"9p", "afs", "ceph", "cifs", "fuse", "gfs2", "glusterfs", "gpfs", "lustre", "nfs", "nfs4"}
+    | {"ocfs2", "smb3", "smbfs", "virtiofs"}
+)
+
+
+class WrongFormat(Exception):
+    """The data was written by a program that this one cannot follow."""
+
+
+class UnfitFileSystem(Exception):
+    """LMDB's shared memory and locks do not hold on this file system."""
+
+
+class Format(msgspec.Struct, frozen=True, kw_only=True):
+    """What FORMAT says: the format written, the engine, and the oldest format that can read it."""
+
+    format: int
+    engine: str
+    minimum_reader: int
+
+
+def prepare(shard: Path) -> Path:
+    """The directory of the current generation; a new shard gets its first.
+
+    Several processes may do this at once. Raises WrongFormat, UnfitFileSystem, OSError.
+    """
+    shard.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kind = file_system(shard, _MOUNTINFO.read_text())
+    if is_network(kind):
+        raise UnfitFileSystem(f"{shard} is on a network file system ({kind}); use a local disk")
+    format_file = shard / "FORMAT"
+    if not format_file.exists():
+        ours = Format(format=FORMAT, engine=ENGINE, minimum_reader=FORMAT)
+        _write(format_file, msgspec.json.encode(ours) + b"\n")
+    _check(format_file)
+    current = shard / "CURRENT"
+    if not current.exists():
+        (shard / _FIRST).mkdir(mode=0o700, exist_ok=True)
+        _write(current, _FIRST.encode() + b"\n")
+    generation = shard / current.read_text().strip()
+    if not generation.is_dir() or generation.parent != shard:
+        raise WrongFormat(f"{current} names {generation.name}, which is not there")
+    return generation
+
+
+def file_system(path: Path, mountinfo: str) -> str:
+    """The type of the file system that holds `path`, by the text of /proc/self/mountinfo."""
+    target = path.resolve()
+    best, kind = -1, "unknown"
+    for line in mountinfo.splitlines():
+        fields, _, rest = line.partition(" - ")
+        point = Path(fields.split()[4].encode().decode("unicode_escape"))
+        if target.is_relative_to(point) and len(point.parts) >= best:
+            best, kind = len(point.parts), rest.split()[0]
+    return kind
+
+
+def is_network(kind: str) -> bool:
+    """Whether that type of file system is remote or in user space."""
+    return kind in _NETWORK or kind.startswith("fuse.")
+
+
+def _check(path: Path) -> None:
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Format)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WrongFormat(f"{path} is not readable as a format") from error
+    if found.minimum_reader > FORMAT:
+        raise WrongFormat(
+            f"{path}: the data needs a program of format {found.minimum_reader}, "
+            f"this one has format {FORMAT}"
+        )
+    if found.engine != ENGINE:
+        raise WrongFormat(f"{path}: the data is kept by {found.engine}, this program uses {ENGINE}")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Replace the file in one step that survives a crash."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

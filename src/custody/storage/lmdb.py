@@ -1,0 +1,143 @@
+"""Rows of one shard in LMDB on a local disk: what a commit has acknowledged survives the machine.
+
+Reads are snapshots taken by the event loop's thread; writes go through one thread per process
+(`writer`). Processes share the environment; LMDB's lock lets one of them write at a time, and a
+killed writer's lock is recovered by the next.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import lmdb
+
+from custody.base.clock import Clock
+from custody.base.errors import Unavailable
+from custody.base.store import RawTransaction
+from custody.storage.layout import prepare
+from custody.storage.space import FreeSpace
+from custody.storage.writer import Job, Stamp, Writer
+
+T = TypeVar("T")
+
+MAP_SIZE = 1 << 40  # of address space; the file grows as it is used
+MAX_READERS = 1024
+
+
+class _Rows:
+    """RawRows of one LMDB transaction."""
+
+    __slots__ = ("_transaction", "get")
+
+    def __init__(self, transaction: lmdb.Transaction) -> None:
+        self._transaction = transaction
+        self.get: Callable[[bytes], bytes | None] = transaction.get  # type: ignore[assignment]  # no buffers: bytes
+
+    def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` pairs with start <= key < stop, in key order."""
+        found: list[tuple[bytes, bytes]] = []
+        if limit <= 0:
+            return found
+        with self._transaction.cursor() as cursor:
+            if not cursor.set_range(start):
+                return found
+            pairs: Iterator[tuple[bytes, bytes]] = cursor.iternext()  # type: ignore[assignment]
+            for key, value in pairs:
+                if key >= stop:
+                    break
+                found.append((key, value))
+                if len(found) == limit:
+                    break
+        return found
+
+
+class _Snapshot(_Rows):
+    """A read transaction as a context; the library keeps its reader slot for the next one."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._transaction.abort()
+
+
+class LMDBStore:
+    """A Store on an LMDB environment. Its methods are called by one event loop's thread."""
+
+    __slots__ = ("_closed", "_env", "_space", "_writer", "path")
+
+    def __init__(self, env: lmdb.Environment, writer: Writer, space: FreeSpace) -> None:
+        self._env = env
+        self._writer = writer
+        self._space = space
+        self._closed = False
+        self.path = Path(env.path())
+
+    @classmethod
+    def open(
+        cls, data: Path, *, stamp: Stamp, clock: Clock, low_water: int, shard: str = "root"
+    ) -> Self:
+        """Open a shard's current generation, making the first where there is none.
+
+        `low_water` is in bytes. Must happen after exec: an environment does not survive a fork.
+        Raises WrongFormat, UnfitFileSystem, OSError, lmdb.Error.
+        """
+        generation = prepare(data / shard)
+        env = lmdb.open(
+            str(generation),
+            map_size=MAP_SIZE,
+            mode=0o600,
+            readahead=False,
+            max_readers=MAX_READERS,
+            max_spare_txns=4,
+        )
+        writer = Writer(env, _Rows, stamp, clock)
+        return cls(env, writer, FreeSpace(generation, low_water, clock))
+
+    def snapshot(self) -> _Snapshot:
+        """A snapshot; close it before the next await."""
+        return _Snapshot(self._env.begin())
+
+    async def write(self, job: Callable[[RawTransaction], T], *, essential: bool = False) -> T:
+        """Run `job` in the next commit and return its value once that has been synced.
+
+        Raises what `job` raises, StorageFull, Unavailable when closed, and lmdb.Error for a
+        commit that failed.
+        """
+        if self._closed:
+            raise Unavailable("the store is closed")
+        if not essential:
+            self._space.check()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._writer.submit(Job(job, loop, future))
+        return await future
+
+    def write_later(self, job: Callable[[RawTransaction], None]) -> None:
+        """Add `job` to the next commit, within a tenth of a second.
+
+        If it fails, the loop's exception handler is told. Raises Unavailable when closed.
+        """
+        if self._closed:
+            raise Unavailable("the store is closed")
+        self._writer.later(Job(job, asyncio.get_running_loop(), None))
+
+    def clear_dead_readers(self) -> int:
+        """Free the reader slots of processes that died; how many."""
+        return self._env.reader_check()
+
+    async def close(self) -> None:
+        """Finish what was accepted and close."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.to_thread(self._writer.stop)
+            self._env.close()
