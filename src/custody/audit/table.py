@@ -60,6 +60,11 @@ def read(rows: Rows) -> AuditTable:
     return rows.memo(Table.AUDIT, KEY, _decode) or EMPTY
 
 
+def seed(txn: Transaction) -> None:
+    """Write the empty table of a new store: from then on a missing row is a fault, not a choice."""
+    txn.put(Table.AUDIT, KEY, encode(EMPTY))
+
+
 def check(kinds: Mapping[str, Kind], config: DeviceConfig) -> None:
     """Raise BadRequest unless a device can be made of `config`."""
     kind = kinds.get(config.type)

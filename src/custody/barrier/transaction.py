@@ -45,6 +45,11 @@ class BarrierTransaction(Reader):
         self._encryptions = 0
         self._bytes = 0
 
+    @property
+    def changed(self) -> bool:
+        """Whether anything was put or deleted so far."""
+        return bool(self._changes)
+
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """Encrypt `value` and set it. Raises ValueError for a key over the limit."""
         if len(key) >= MAX_KEY:

@@ -131,6 +131,11 @@ class Rows(Protocol):
 class Transaction(Rows, Protocol):
     """A view that may be changed."""
 
+    @property
+    def changed(self) -> bool:
+        """Whether anything was put or deleted so far."""
+        ...
+
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """Encrypt `value` and set it."""
         ...

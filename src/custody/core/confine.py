@@ -1,9 +1,10 @@
 """What handlers are given: an engine sees its own mount's rows, a built-in mount sees the store."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
+from custody.audit.table import Declared
 from custody.base.store import Rows, Table, Transaction
 from custody.plugin.route import Engine
 
@@ -19,7 +20,7 @@ class Settings:
     cluster_name: str = ""
     api_addr: str = ""
     storage_type: str = "lmdb"
-    declared_audit: tuple[Mapping[str, object], ...] = ()
+    declared_audit: Mapping[str, Declared] = field(default_factory=dict)
 
 
 class MountStorage:

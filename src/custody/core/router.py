@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from custody.plugin.route import Engine, Route
+from custody.plugin.route import Action, Engine, Kind, Op, Route
 
 _NAME: Final = r"\w(?:[\w.-]*\w)?"
 _PART: Final = re.compile(r"\{(\w+)(:any|\.\.\.)?\}")
@@ -26,6 +26,7 @@ class RouteTable:
         self.engine = engine
         self._by_head: dict[str, list[tuple[re.Pattern[str], Route]]] = {}
         self._open: list[tuple[re.Pattern[str], Route]] = []
+        self._missing = _missing(engine)
         for route in engine.routes:
             head = route.pattern.split("/", 1)[0]
             entry = (_compile(route.pattern), route)
@@ -35,9 +36,21 @@ class RouteTable:
                 self._by_head.setdefault(head, []).append(entry)
 
     def match(self, path: str) -> Match | None:
-        """The first route that knows `path` (below the mount), or None."""
+        """The first route that knows `path` (below the mount), or None.
+
+        Where no route does, an engine with a `missing` handler answers all the same.
+        """
         head = path.partition("/")[0]
-        return _first(self._by_head.get(head, ()), path) or _first(self._open, path)
+        found = _first(self._by_head.get(head, ()), path) or _first(self._open, path)
+        return found or self._missing
+
+
+def _missing(engine: Engine) -> Match | None:
+    answer = engine.missing
+    if answer is None:
+        return None
+    action = Action(lambda request, _rows: answer(request), Kind.READS, free=True)
+    return Match(Route("{path...}", dict.fromkeys(Op, action), help="No such path."), {})
 
 
 def _first(entries: Iterable[tuple[re.Pattern[str], Route]], path: str) -> Match | None:

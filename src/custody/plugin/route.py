@@ -53,13 +53,15 @@ class Action:
 
     `body` is a `custody.plugin.fields.Fields` subclass that types the body (WRITE, PATCH) or the
     query (READ, LIST, DELETE). None means: no fields are known; whatever comes is kept in
-    `request.raw` and, unless `free` is set, warned about.
+    `request.raw` and, unless `free` is set, warned about. `essential` writes (revocations) are
+    taken even below the low-water mark of the disk.
     """
 
     run: Handler | Actor
     kind: Kind
     body: type[Any] | None = None
     free: bool = False
+    essential: bool = False
     access: Access | None = None  # overrides the route's
     help: str = ""
 
@@ -87,8 +89,8 @@ class Route:
     one segment of anything, and `{path...}` for the rest (may be empty, may contain slashes).
     `exists(request, rows)` tells create from update where Vault does; without it every write is an
     update. `raw` answers are sent without Vault's envelope; `top` repeats `data` beside it.
-    `unaudited` is for the few status paths that Vault does not record; `sealed` for those that
-    answer on a sealed node.
+    `sealed` paths answer on a sealed node; those of them that are PUBLIC need no token and leave no
+    record, as in Vault. `head` allows HEAD.
     """
 
     pattern: str
@@ -99,8 +101,8 @@ class Route:
     exists: Callable[[Request, Any], bool] | None = None
     raw: bool = False
     top: bool = False
-    unaudited: bool = False
     sealed: bool = False
+    head: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,67 @@
+"""What answers on a sealed node too: status, initialisation and unseal, without token or record."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from custody.barrier.meta import MetaRow, read_meta
+from custody.base.codec import decode
+from custody.base.errors import BadRequest, Unavailable
+from custody.base.store import RawTransaction, Table
+from custody.core.bootstrap import CLUSTER_ID, CLUSTER_NAME
+from custody.core.parts import Parts
+from custody.core.ports import Initialised
+from custody.seals.config import SealConfig
+
+_META_START: Final = bytes([Table.META])
+_META_STOP: Final = bytes([Table.META + 1])
+_MAX_META: Final = 1000
+
+
+class Front:
+    """The rows in clear and the custodian; nothing here needs a key."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._cluster: tuple[str, str] | None = None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether this process has no keys."""
+        return self.parts.barrier.sealed
+
+    def seal_config(self) -> SealConfig | None:
+        """How the root key is split; None while the store is not initialised."""
+        with self.parts.store.snapshot() as raw:
+            row = read_meta(raw, MetaRow.SEAL_CONFIG)
+        return None if row is None else decode(SealConfig, row)
+
+    def meta(self) -> Mapping[bytes, bytes]:
+        """All META rows, raw, for the custodian."""
+        with self.parts.store.snapshot() as raw:
+            return dict(raw.scan(_META_START, _META_STOP, _MAX_META))
+
+    def cluster(self) -> tuple[str, str] | None:
+        """The cluster's name and id, known once unsealed."""
+        if self._cluster is None and not self.sealed:
+            with self.parts.barrier.snapshot() as rows:
+                name = rows.get(Table.SETTING, CLUSTER_NAME)
+                identifier = rows.get(Table.SETTING, CLUSTER_ID)
+            self._cluster = ((name or b"").decode(), (identifier or b"").decode())
+        return None if self.sealed else self._cluster
+
+    async def initialise(self, shares: int, threshold: int) -> Initialised:
+        """Fill the empty store. Raises BadRequest where it is not empty."""
+        if self.seal_config() is not None:
+            raise BadRequest("Vault is already initialized")
+        made = await self.parts.custodian.initialise(shares, threshold)
+
+        def write(raw: RawTransaction) -> None:
+            if read_meta(raw, MetaRow.SEAL_CONFIG) is not None:
+                raise BadRequest("Vault is already initialized")
+            for key, value in made.rows:
+                raw.put(key, value)
+
+        await self.parts.store.write(write)
+        if self.seal_config() is None:
+            raise Unavailable("the store did not keep the first rows")
+        return made

@@ -1,0 +1,271 @@
+"""Decide and record in one call: there is no way to an engine but through an admitted Case.
+
+The decision is read from one snapshot; everything it was read from is its read-set, which the
+engine's own snapshot or transaction compares before it does anything. Denials are recorded as
+attempts, with the rule that decided; the caller is told nothing but that it is denied.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from custody.audit import table as audit_table
+from custody.audit.record import RequestEntry, ResponseEntry
+from custody.base.errors import (
+    AuditFailed,
+    CustodyError,
+    NotFound,
+    PermissionDenied,
+    PolicyDenied,
+    UnsupportedOperation,
+    UnsupportedPath,
+)
+from custody.base.store import Rows, Table
+from custody.core import mounts, views
+from custody.core.call import Call
+from custody.core.case import Case
+from custody.core.confine import Desk, MountStorage, SystemRows
+from custody.core.parts import Parts
+from custody.core.router import Match, RouteTable
+from custody.plugin.request import Caller, Mount, Request
+from custody.plugin.route import Access, Action, Engine, Op
+from custody.policy import service as policies
+from custody.policy.decision import Decision
+from custody.token import service as tokens
+from custody.token.entry import TokenEntry, decode_entry
+from custody.token.format import well_formed
+
+CREATE, UPDATE = "create", "update"
+_NO_QUERY: Final[Mapping[str, str]] = {}
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A case while it is being put together; what is found before a denial is recorded with it."""
+
+    now_ns: int
+    mount: mounts.MountEntry | None = None
+    token_hash: bytes = b""
+    token: TokenEntry | None = None
+    decision: Decision | None = None
+    operation: str = ""
+
+
+class Gate:
+    """The only maker of Cases."""
+
+    def __init__(self, parts: Parts, desk: Desk, routes: Mapping[str, RouteTable]) -> None:
+        self._barrier = parts.barrier
+        self._broker = parts.broker
+        self._clock = parts.clock
+        self._source = parts.source
+        self._desk = desk
+        self._routes = routes
+        self._audit_mounts = views.Views(views.audit_mount)
+        self._plugin_mounts = views.Views(views.plugin_mount(desk.settings))
+        self._callers: views.Views[TokenEntry, views.Principal] = views.Views(views.Principal)
+
+    async def admit(self, call: Call) -> Case:
+        """The admitted case, after a device has accepted the request's record.
+
+        Raises what the caller may be told, after a device has accepted the denial's records.
+        """
+        draft = _Draft(self._clock.now_ns())
+        try:
+            with self._barrier.snapshot() as rows:
+                self._use_audit(rows)
+                case = self._decide(rows, call, draft)
+        except CustodyError as error:
+            if not isinstance(error, AuditFailed):
+                await self._record_denial(call, draft, error)
+                await self._spend_denied(draft)
+            raise
+        if case.token is not None and case.token.num_uses:
+            case = await self._spend(case)
+        await self._broker.record(case.entry)
+        return case
+
+    def engine_of(self, mount: mounts.MountEntry) -> RouteTable:
+        """The routes of a mount's engine. Raises UnsupportedPath where its kind is not known."""
+        table = self._routes.get(mount.kind)
+        if table is None:
+            raise UnsupportedPath
+        return table
+
+    def _use_audit(self, rows: Rows) -> None:
+        table = audit_table.read(rows)
+        if table is audit_table.EMPTY:
+            # The row is written at initialisation: without it we do not know who must be told.
+            raise AuditFailed("the table of audit devices is missing")
+        self._broker.use(table)
+
+    def _decide(self, rows: Rows, call: Call, draft: _Draft) -> Case:
+        mount = draft.mount = mounts.resolve(rows, call.path)
+        if mount is None:
+            return self._refuse_unknown(rows, call, draft)
+        table = self.engine_of(mount)
+        below = call.path[len(mount.path) :]
+        match = table.match(below)
+        action = None if match is None else match.route.actions.get(call.op)
+        access = _access(match, action)
+        draft.operation = UPDATE if call.op is Op.WRITE else call.op.value
+        if access is not Access.PUBLIC:
+            self._authenticate(rows, call, draft)
+        request = self._request(call, draft, mount, below, match)
+        if match is not None and call.op is Op.WRITE and match.route.exists is not None:
+            place = self._place(rows, table.engine, mount)
+            draft.operation = UPDATE if match.route.exists(request, place) else CREATE
+        if draft.token is not None:
+            self._authorise(rows, call, draft, sudo=access is Access.SUDO)
+            request.caller = self._caller(draft, draft.token)
+        if match is None:
+            raise UnsupportedPath
+        if action is None:
+            raise UnsupportedOperation
+        return Case(
+            call, table.engine, mount, match, action, request, dict(rows.reads),
+            self._entry(call, draft), draft.token, draft.operation,
+        )  # fmt: skip
+
+    def _refuse_unknown(self, rows: Rows, call: Call, draft: _Draft) -> NoReturn:
+        """A path without a mount: told only to a caller who may ask for it."""
+        draft.operation = UPDATE if call.op is Op.WRITE else call.op.value
+        self._authenticate(rows, call, draft)
+        self._authorise(rows, call, draft, sudo=False)
+        raise NotFound(f'no handler for route "{call.path}". route entry not found.')
+
+    def _authenticate(self, rows: Rows, call: Call, draft: _Draft) -> None:
+        text = call.token.reveal() if call.token is not None else ""
+        if not well_formed(text):
+            raise PermissionDenied
+        draft.token_hash = self._desk.token_hash(text)
+        draft.token = tokens.authenticate(rows, draft.token_hash, draft.now_ns)
+
+    def _place(
+        self, rows: Rows, engine: Engine, mount: mounts.MountEntry
+    ) -> SystemRows | MountStorage:
+        return SystemRows(rows, self._desk) if engine.system else MountStorage(rows, mount.id)
+
+    def _authorise(self, rows: Rows, call: Call, draft: _Draft, *, sudo: bool) -> None:
+        if draft.token is None:
+            raise PermissionDenied
+        acl = policies.acl_for(rows, draft.token.policies, draft.now_ns)
+        decision = draft.decision = acl.decide(
+            draft.operation,
+            call.path,
+            params=call.body or None,
+            query=call.query or _NO_QUERY,
+            wrap_ttl=call.wrap_ttl or None,
+            sudo=sudo,
+        )
+        if not decision.allowed:
+            raise PolicyDenied("permission denied")
+
+    def _request(
+        self,
+        call: Call,
+        draft: _Draft,
+        mount: mounts.MountEntry,
+        below: str,
+        match: Match | None,
+    ) -> Request:
+        shape: Mount = self._plugin_mounts.of(mount)
+        return Request(
+            id=call.id,
+            path=below,
+            mount=shape,
+            params=match.params if match is not None else _NO_QUERY,
+            now_ns=draft.now_ns,
+            source=self._source,
+            raw=call.body,
+            query=call.query,
+            remote=call.remote_address,
+            op=call.op.value,
+        )
+
+    def _caller(self, draft: _Draft, token: TokenEntry) -> Caller:
+        decision = draft.decision
+        return Caller(
+            id=draft.token_hash,
+            accessor=token.accessor,
+            policies=tuple(token.policies),
+            display_name=token.display_name,
+            entity_id=token.entity_id,
+            root=decision is not None and decision.root,
+            sudo=decision is not None and decision.sudo,
+            num_uses=token.num_uses,
+            expires_ns=token.expires_ns,
+            token_type=token.type,
+        )
+
+    def _entry(self, call: Call, draft: _Draft, error: str = "") -> RequestEntry:
+        caller = None
+        if draft.token is not None:
+            caller = self._callers.of(draft.token).audit_caller(draft.token_hash)
+        return RequestEntry(
+            time_ns=draft.now_ns,
+            id=call.id,
+            operation=draft.operation or call.op.value,
+            path=call.path,
+            client_token=call.token.reveal() if call.token is not None else "",
+            caller=caller,
+            mount=None if draft.mount is None else self._audit_mounts.of(draft.mount),
+            decision=None if draft.decision is None else views.audit_decision(draft.decision),
+            data=call.body or call.query or None,
+            remote_address=call.remote_address,
+            remote_port=call.remote_port,
+            wrap_ttl=call.wrap_ttl,
+            error=error,
+        )
+
+    async def _record_denial(self, call: Call, draft: _Draft, error: CustodyError) -> None:
+        text = error.listed[0] if error.listed else type(error).__name__
+        entry = self._entry(call, draft, text)
+        await self._broker.record(entry)
+        await self._broker.record(
+            ResponseEntry(time_ns=self._clock.now_ns(), request=entry, error=text)
+        )
+
+    async def _spend_denied(self, draft: _Draft) -> None:
+        """A denied request uses up one use of a limited token, as an allowed one does."""
+        token, token_hash = draft.token, draft.token_hash
+        if token is None or not token.num_uses:
+            return
+        used = await self._barrier.write(
+            lambda txn: tokens.use(txn, token_hash, draft.now_ns), essential=True
+        )
+        await self.finish_use(token_hash, used)
+
+    async def _spend(self, case: Case) -> Case:
+        """Count one use; from here on the read-set holds the token as it is after that."""
+        caller = case.request.caller
+        if caller is None:
+            return case
+        used = await self._barrier.write(
+            lambda txn: tokens.use(txn, caller.id, case.request.now_ns),
+            expect=case.reads,
+            essential=True,
+        )
+        with self._barrier.snapshot() as rows:
+            for_token = rows.memo(Table.TOKEN, caller.id, decode_entry)
+            reads = {**case.reads, **rows.reads}
+        if for_token is None or for_token.num_uses != used.num_uses:
+            raise PermissionDenied
+        case.request.caller = dataclasses.replace(caller, num_uses=used.num_uses)
+        return dataclasses.replace(case, reads=reads, token=used)
+
+    async def finish_use(self, token_hash: bytes, used: TokenEntry) -> None:
+        """Revoke a token whose last use is over."""
+        if used.num_uses >= 0:
+            return
+        now_ns = self._clock.now_ns()
+        await self._barrier.write(
+            lambda txn: tokens.revoke(txn, token_hash, now_ns), essential=True
+        )
+
+
+def _access(match: Match | None, action: Action | None) -> Access:
+    if match is None:
+        return Access.AUTHENTICATED
+    return (None if action is None else action.access) or match.route.access

@@ -1,0 +1,107 @@
+"""A process of a node as the edge sees it: sealed or open, and the way in to the pipeline."""
+
+from typing import Final
+
+from custody.audit import table as audit_table
+from custody.base.errors import MethodNotAllowed, Sealed
+from custody.base.store import Transaction
+from custody.core import mounts
+from custody.core.bootstrap import TokenHasher
+from custody.core.call import Answer, Call
+from custody.core.confine import Desk
+from custody.core.front import Front
+from custody.core.gate import Gate
+from custody.core.parts import Parts
+from custody.core.pipeline import Pipeline, answer_of
+from custody.core.router import Match, RouteTable
+from custody.plugin.request import Mount, Reply, Request
+from custody.plugin.route import Access, Kind
+
+_SYS: Final = mounts.SYS.path
+_CLASSES: Final = tuple(f"requests_{hundred}xx" for hundred in range(6))
+
+
+class Node:
+    """Answers every call; made by `serve` of the parts it built."""
+
+    def __init__(self, parts: Parts) -> None:
+        hasher = TokenHasher(parts.barrier)
+        self.parts = parts
+        self.front = Front(parts)
+        self._desk = Desk(hasher.token, hasher.accessor, parts.settings, parts.catalog)
+        self._routes = {kind: RouteTable(engine) for kind, engine in parts.catalog.items()}
+        self._pipeline = Pipeline(Gate(parts, self._desk, self._routes), parts, self._desk)
+        self._system_mount = Mount(
+            mounts.SYS.id, _SYS, mounts.SYS.kind, mounts.SYS.accessor, {},
+            parts.settings.default_lease_ttl, parts.settings.max_lease_ttl,
+        )  # fmt: skip
+
+    async def handle(self, call: Call) -> Answer:
+        """The answer to `call`. Raises CustodyError."""
+        if call.path.startswith(_SYS):
+            match = self._routes[mounts.SYS.kind].match(call.path[len(_SYS) :])
+            if match is not None and self._answers_alone(match):
+                return await self._status(call, match)
+        if self.parts.barrier.sealed:
+            raise Sealed
+        return await self._pipeline.handle(call)
+
+    def body_limit(self, path: str) -> int:
+        """How many bytes the route at `path` takes; the smallest limit where there is none."""
+        match = None
+        if path.startswith(_SYS):
+            match = self._routes[mounts.SYS.kind].match(path[len(_SYS) :])
+        elif not self.parts.barrier.sealed:
+            with self.parts.barrier.snapshot() as rows:
+                mount = mounts.resolve(rows, path)
+            table = None if mount is None else self._routes.get(mount.kind)
+            if mount is not None and table is not None:
+                match = table.match(path[len(mount.path) :])
+        return 0 if match is None else match.route.max_body
+
+    def count(self, status: int) -> None:
+        """One answer of this status is about to leave."""
+        self.parts.metrics.add(_CLASSES[status // 100])
+
+    async def prepare(self) -> None:
+        """Make the store ready for workers: the steward runs this once the keyring is here.
+
+        Raises BadRequest where the configuration declares an audit device that cannot be.
+        """
+        declared = self.parts.settings.declared_audit
+        keys = {path: self.parts.source.random(32) for path in declared}
+        now_ns = self.parts.clock.now_ns()
+
+        def sync(txn: Transaction) -> None:
+            audit_table.sync_declared(txn, declared, keys, now_ns)
+
+        await self.parts.barrier.write(sync, essential=True)
+
+    def _answers_alone(self, match: Match) -> bool:
+        route = match.route
+        return route.sealed and (route.access is Access.PUBLIC or self.parts.barrier.sealed)
+
+    async def _status(self, call: Call, match: Match) -> Answer:
+        action = match.route.actions.get(call.op)
+        if action is None or (call.head and not match.route.head):
+            raise MethodNotAllowed
+        request = Request(
+            id=call.id,
+            path=call.path[len(_SYS) :],
+            mount=self._system_mount,
+            params=match.params,
+            now_ns=self.parts.clock.now_ns(),
+            source=self.parts.source,
+            raw=call.body,
+            query=call.query,
+            remote=call.remote_address,
+            op=call.op.value,
+        )
+        if action.body is not None:
+            request.body, _ = action.body.read(call.body or call.query)
+        reply: Reply | None
+        if action.kind is Kind.ACTS:
+            reply = await action.run(request, self.front)  # type: ignore[misc] # kind ACTS
+        else:
+            reply = action.run(request, self.front)  # type: ignore[assignment] # kind READS
+        return answer_of(call.id, match.route, reply, ())

@@ -1,0 +1,28 @@
+"""The parts that a process of a node is made of; `serve` builds them, core composes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from custody.audit.broker import Broker
+from custody.barrier.barrier import Barrier
+from custody.base.clock import Clock
+from custody.base.ids import Source
+from custody.base.store import Store
+from custody.core.confine import Settings
+from custody.core.ports import Custodian, Metrics
+from custody.plugin.route import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a worker or the steward consists of. `catalog` names every engine kind there is."""
+
+    store: Store
+    barrier: Barrier
+    broker: Broker
+    custodian: Custodian
+    metrics: Metrics
+    catalog: Mapping[str, Engine]
+    settings: Settings
+    clock: Clock
+    source: Source
