@@ -13,7 +13,7 @@ from typing import NamedTuple
 from custody.barrier.keyring import Keyring
 from custody.barrier.points import PointRows
 from custody.base.store import RawRows, RawTransaction, Table
-from custody.crypto.mac import mac
+from custody.crypto.mac import Authenticator
 
 _MODULUS = 1 << 256
 _SHAPE = Struct(">Q32sQ")
@@ -33,17 +33,15 @@ class Sum(NamedTuple):
 class Digests:
     """The sums of one shard's tables. One thread uses it."""
 
-    __slots__ = ("_key", "_points")
+    __slots__ = ("_mac", "_points")
 
     def __init__(self, keyring: Keyring, shard: str) -> None:
-        self._key = keyring.derive("digest element", context=shard.encode())
+        self._mac = Authenticator(keyring.derive("digest element", context=shard.encode())).mac
         self._points = PointRows(keyring.derive("digest row"), shard, "digest", _SHAPE)
 
     def element(self, place: bytes, ciphertext: bytes) -> int:
         """One row's part of the sum."""
-        return int.from_bytes(
-            mac(self._key, len(place).to_bytes(2, "big") + place + ciphertext), "big"
-        )
+        return int.from_bytes(self._mac(len(place).to_bytes(2, "big") + place + ciphertext), "big")
 
     def read(self, raw: RawRows, table: int) -> Sum:
         """The table's stored sum; all zero before its first row. Raises Tampered."""

@@ -64,11 +64,11 @@ class Retention(NamedTuple):
 class Log:
     """Appends to, trims and verifies the log of one shard. One thread uses it."""
 
-    __slots__ = ("_key", "_points", "_shard")
+    __slots__ = ("_authenticator", "_points", "_shard")
 
     def __init__(self, keyring: Keyring, shard: str) -> None:
         self._shard = shard
-        self._key = keyring.derive("log entry", context=shard.encode())
+        self._authenticator = mac.Authenticator(keyring.derive("log entry", context=shard.encode()))
         self._points = PointRows(keyring.derive("log point"), shard, "log", _POINT)
 
     def head(self, raw: RawRows) -> Point:
@@ -99,7 +99,7 @@ class Log:
             operations=operations,
         )
         body = encode(entry)
-        tag = mac.mac(self._key, last.mac + body)
+        tag = self._authenticator.mac(last.mac + body)
         raw.put(entry_key(entry.position), tag + body)
         size = last.size + len(tag) + len(body)
         self._points.put(raw, HEAD, entry.position, entry.time_ns, tag, size)
@@ -145,7 +145,7 @@ class Log:
         if position != previous.position + 1:
             findings.append(Finding("LOG", place[1:], "an entry is missing before this one"))
         try:
-            mac.verify(self._key, previous.mac + body, tag)
+            self._authenticator.verify(previous.mac + body, tag)
             time_ns = _decode(place, row).time_ns
         except mac.WrongMAC:
             findings.append(Finding("LOG", place[1:], "does not follow from the entry before"))

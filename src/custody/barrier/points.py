@@ -17,12 +17,13 @@ _VERSION = b"\x01"
 class PointRows:
     """Reads and writes authenticated rows of one fixed shape each. One thread uses it."""
 
-    __slots__ = ("_key", "_known", "_place", "_shape")
+    __slots__ = ("_authenticator", "_known", "_place", "_places", "_shape")
 
     def __init__(self, key: bytes, shard: str, name: str, shape: Struct) -> None:
-        self._key = key
+        self._authenticator = mac.Authenticator(key)
         self._place = frame(name.encode(), shard.encode())
         self._shape = shape
+        self._places: dict[bytes, bytes] = {}
         self._known: dict[bytes, tuple[bytes, tuple[int | bytes, ...]]] = {}
 
     def get(self, raw: RawRows, place: bytes) -> tuple[int | bytes, ...] | None:
@@ -37,7 +38,7 @@ class PointRows:
         if row[:1] != _VERSION or len(body) != self._shape.size:
             raise Tampered(Table(place[0]).name, place[1:], "has not the shape of its row")
         try:
-            mac.verify(self._key, self._input(place, body), row[-mac.SIZE :])
+            self._authenticator.verify(self._input(place, body), row[-mac.SIZE :])
         except mac.WrongMAC as error:
             raise Tampered(Table(place[0]).name, place[1:], "authentication failed") from error
         fields = self._shape.unpack(body)
@@ -47,9 +48,12 @@ class PointRows:
     def put(self, raw: RawTransaction, place: bytes, *fields: int | bytes) -> None:
         """Write the row under the raw key `place`."""
         body = self._shape.pack(*fields)
-        row = _VERSION + body + mac.mac(self._key, self._input(place, body))
+        row = _VERSION + body + self._authenticator.mac(self._input(place, body))
         raw.put(place, row)
         self._known[place] = (row, fields)
 
     def _input(self, place: bytes, body: bytes) -> bytes:
-        return self._place + frame(place) + body
+        head = self._places.get(place)
+        if head is None:
+            head = self._places[place] = self._place + frame(place)
+        return head + body

@@ -14,17 +14,17 @@ Changes = dict[bytes, bytes | None]  # None: deleted
 class Overlay:
     """A RawTransaction whose changes are kept in `changes`, in front of the rows below."""
 
-    __slots__ = ("_below", "changes")
+    __slots__ = ("_below", "_below_get", "changes")
 
     def __init__(self, below: RawRows) -> None:
         self._below = below
+        self._below_get = below.get
         self.changes: Changes = {}
 
     def get(self, key: bytes) -> bytes | None:
         """The value under `key`, or None."""
-        if key in self.changes:
-            return self.changes[key]
-        return self._below.get(key)
+        changes = self.changes
+        return changes[key] if key in changes else self._below_get(key)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set `key` to `value`. Raises ValueError for a key that is empty or too long."""
