@@ -6,7 +6,6 @@ files named UNSAFE: who can read .dev/ can read every secret in it.
 """
 
 import http.client
-import json
 import os
 import secrets
 import signal
@@ -15,34 +14,12 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tools import process
+from tools import config, process
 from tools.api import API, HEALTHY, SEALED, STARTED, UNINITIALISED, Keys, NotReady, Refused
 
 ROOT = Path(__file__).resolve().parent.parent
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PROOF = "make-dev"  # the secret that each start writes and reads
-
-_CONFIG = """\
-# Written by `make dev` at each start.
-storage "lmdb" {{
-  path = {data}
-}}
-
-listener "tcp" {{
-  address     = {address}
-  tls_disable = true
-}}
-
-audit "file" "file" {{
-  options {{
-    file_path = {audit}
-  }}
-}}
-
-disable_mlock = true
-api_addr      = {api_addr}
-log_level     = "info"
-"""
 
 _READY = """
 Custody is up at {address}: unsealed, KV v2 at secret/, audit in {audit}.
@@ -140,14 +117,8 @@ def _address(text: str) -> API:
 def _prepare(files: Files, api: API) -> None:
     files.directory.mkdir(mode=0o700, exist_ok=True)
     files.data.mkdir(mode=0o700, exist_ok=True)
-    settings = {
-        "data": str(files.data),
-        "address": api.address.removeprefix("http://"),
-        "audit": str(files.audit),
-        "api_addr": api.address,
-    }
-    quoted = {name: json.dumps(value, ensure_ascii=False) for name, value in settings.items()}
-    files.config.write_text(_CONFIG.format(**quoted))
+    text = config.custody(api, files.data, files.audit, "info")
+    files.config.write_text(f"# Written by `make dev` at each start.\n{text}")
 
 
 def _serve(server: subprocess.Popen[bytes], api: API, files: Files) -> int:

@@ -1,0 +1,110 @@
+"""The benchmark's entry: start the servers, alternate the rounds, print and keep the figures.
+
+    make bench                            Custody and the bare listener
+    make bench BAO=/path/to/bao           beside OpenBao
+    make bench ARGS="--rounds=1 --seconds=2"
+
+Everything runs on this machine, on loopback, for a time that is known beforehand; whatever was
+started is ended by its process id, and the data is removed.
+"""
+
+import argparse
+import contextlib
+import http.client
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tools import process
+from tools.api import NotReady, Refused
+
+from bench import chart, memory
+from bench.load import TOKEN, WRITE, LoadFailed, run
+from bench.prepare import prepare, probe
+from bench.result import WORKLOADS, Memory, Result, table, write_json
+from bench.targets import CUSTODY, Starter, Target, bare, custody, openbao
+
+RESULTS = Path(__file__).with_name("results")
+
+_WARM_UP = 1  # seconds, once for each server and workload
+_PAUSE = 0.5  # seconds between two runs
+
+
+def main() -> int:
+    """Run it all; the exit code is 1 when a server failed or refused a request."""
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and clean up
+    try:
+        result = _measured(options.rounds, options.seconds, _starters(options.bao))
+    except (LoadFailed, NotReady, Refused, OSError, http.client.HTTPException, ValueError) as error:
+        print(f"make bench: {error}", file=sys.stderr)
+        return 1
+    RESULTS.mkdir(exist_ok=True)
+    write_json(result, RESULTS / "bench.json", options.seconds)
+    chart.write(result, RESULTS / "bench.svg")
+    print(f"\n{table(result)}\n\nwritten: {RESULTS}/bench.json, {RESULTS}/bench.svg")
+    return 1 if result.errors(CUSTODY) else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1-20")
+    parser.add_argument("--seconds", type=int, default=5, choices=range(1, 61), metavar="1-60")
+    parser.add_argument("--bao", default=os.environ.get("BAO") or shutil.which("bao"))
+    return parser.parse_args()
+
+
+def _starters(bao: str | None) -> list[Starter]:
+    if bao is None:
+        print("no OpenBao here (BAO=/path/to/bao, or bao in PATH): measuring without it")
+        return [custody, bare]
+    return [custody, openbao(Path(bao).resolve(strict=True)), bare]
+
+
+def _measured(rounds: int, seconds: int, starters: list[Starter]) -> Result:
+    """Start every server, measure, and stop them all, come what may."""
+    result = Result()
+    with contextlib.ExitStack() as stack:
+        # /var/tmp is on a disk where /tmp may be memory, which would make every sync free.
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/var/tmp")))
+        targets = []
+        for number, start in enumerate(starters):
+            target = start(scratch / str(number))
+            stack.callback(process.stop, target.process)
+            print(f"preparing {target.name}", flush=True)
+            prepare(target)
+            targets.append(target)
+        ready = {target.name: memory.held(target.process.pid) for target in targets}
+        _alternate(targets, result, rounds, seconds)
+        for target in targets:
+            loaded = memory.held(target.process.pid)
+            result.memory[target.name] = Memory(ready[target.name], loaded)
+    return result
+
+
+def _alternate(targets: list[Target], result: Result, rounds: int, seconds: int) -> None:
+    """Each round gives every server every workload, beginning with another server each time."""
+    for workload in WORKLOADS:
+        able = [target for target in targets if target.is_vault or workload not in (WRITE, TOKEN)]
+        for target in able:
+            probe(target, workload)
+            run(workload, target, _WARM_UP)
+        for number in range(rounds):
+            first = number % max(len(able), 1)
+            for target in able[first:] + able[:first]:
+                time.sleep(_PAUSE)
+                measure = run(workload, target, seconds)
+                result.add(workload, target.name, measure)
+                print(
+                    f"{workload:<16} round {number + 1}/{rounds}  {target.name:<14}"
+                    f" {measure.rate:>9,.0f}/s  p99 {measure.p99:8.2f} ms",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
