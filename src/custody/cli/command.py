@@ -128,7 +128,7 @@ class Context:
             self.console.warn(f'Field "{name}" not present in secret')
             return 1
         if not self.is_table:
-            return self.show(value)
+            return self.show(output.by_key(value))
         end = "\n" if self.console.stdout.isatty() else ""
         self.console.stdout.write(output.go_text(value) + end)
         return 0

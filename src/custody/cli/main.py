@@ -6,6 +6,7 @@ interrupted. Standard output holds results only; everything else goes to standar
 
 import contextlib
 import getpass
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -29,10 +30,14 @@ _DEPTH = max(name.count(" ") for name in COMMANDS) + 1  # words of the longest c
 
 def main() -> int:
     """Run the command of this process; the exit code."""
-    console = Console(sys.stdin, sys.stdout, sys.stderr, getpass.getpass)
+    # A stream that the caller closed is None: then there is nothing to read, nobody to tell.
+    stdin, stdout, stderr = (
+        stream or io.StringIO() for stream in (sys.stdin, sys.stdout, sys.stderr)
+    )
+    console = Console(stdin, stdout, stderr, getpass.getpass)
     try:
         code = run(sys.argv[1:], environments.load(), console)
-        sys.stdout.flush()
+        console.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:

@@ -140,9 +140,16 @@ def headed_path(title: str, path: str) -> str:
     return f"{heading(title, len(path))}\n{path}\n"
 
 
+def by_key(value: Any) -> Any:
+    """`value` with every mapping in it sorted by key, as Go prints maps."""
+    if isinstance(value, Mapping):
+        return {key: by_key(value[key]) for key in sorted(value)}
+    return [by_key(item) for item in value] if isinstance(value, list) else value
+
+
 def envelope(answer: Mapping[str, Any]) -> dict[str, Any]:
     """A response envelope in Vault's order, absent parts left out as Vault's client does."""
-    shown = {name: answer.get(name) for name in _ENVELOPE}
+    shown = {name: by_key(answer.get(name)) for name in _ENVELOPE}
     shown.update((name, answer[name]) for name in _ENVELOPE_IF_SET if answer.get(name))
     return shown
 
