@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from custody.barrier.rows import View
+from custody.base.secret import Secret
 from custody.base.store import Transaction
 from custody.core import outbox
 from custody.core.case import Case
 from custody.core.confine import (
+    NO_TOKEN,
     Desk,
     MountStorage,
     MountTransaction,
@@ -42,7 +44,7 @@ class Act:
         with self.parts.barrier.snapshot() as rows:
             rows.verify(case.reads)
             place = (
-                SystemRows(rows, self._desk)
+                SystemRows(rows, self._desk, presented(case))
                 if case.engine.system
                 else MountStorage(rows, case.mount.id)
             )
@@ -56,7 +58,7 @@ class Act:
         def job(txn: Transaction) -> Reply | None:
             del case.request.warnings[known:]  # a second run warns again
             place = (
-                SystemTransaction(txn, self._desk)
+                SystemTransaction(txn, self._desk, presented(case))
                 if case.engine.system
                 else MountTransaction(txn, case.mount.id)
             )
@@ -91,6 +93,11 @@ class Act:
         )
         self.committed = self.committed or changed
         return value
+
+
+def presented(case: Case) -> Secret[str]:
+    """The token that the caller showed."""
+    return case.call.token or NO_TOKEN
 
 
 def _commit(case: Case) -> outbox.Commit:

@@ -1,6 +1,6 @@
 """One request on its way through the pipeline: what was found, decided and recorded of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from custody.audit.record import RequestEntry
@@ -9,6 +9,8 @@ from custody.core.mounts import MountEntry
 from custody.core.router import Match
 from custody.plugin.request import Request
 from custody.plugin.route import Action, Engine
+from custody.policy.acl import ACL
+from custody.policy.decision import Decision
 from custody.token.entry import TokenEntry
 
 
@@ -26,3 +28,11 @@ class Case:
     entry: RequestEntry
     token: TokenEntry | None
     operation: str
+    acl: ACL | None
+    decision: Decision | None
+
+    def visible(self, keys: Iterable[str]) -> list[str]:
+        """Those keys of a list that the deciding rule lets this caller see."""
+        if self.acl is None or self.decision is None or self.decision.keys_path is None:
+            return list(keys)
+        return self.acl.filter_keys(self.decision, self.call.path, keys)

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from custody.audit.table import Declared
+from custody.base.secret import Secret
 from custody.base.store import Rows, Table, Transaction
 from custody.plugin.route import Engine
+from custody.policy import service as policies
 
 T = TypeVar("T")
+NO_TOKEN: Final = Secret("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,12 @@ class Desk:
 class SystemRows:
     """The whole store, to be read by a built-in mount's handler, with what it needs beside it."""
 
-    __slots__ = ("accessor_hash", "catalog", "get", "keys", "memo", "rows", "scan", "settings",
-                 "token_hash")  # fmt: skip
+    __slots__ = ("accessor_hash", "catalog", "get", "keys", "memo", "presented", "rows", "scan",
+                 "settings", "token_hash")  # fmt: skip
 
-    def __init__(self, rows: Rows, desk: Desk) -> None:
+    def __init__(self, rows: Rows, desk: Desk, presented: Secret[str] = NO_TOKEN) -> None:
         self.rows = rows
+        self.presented = presented
         self.get, self.memo = rows.get, rows.memo
         self.scan, self.keys = rows.scan, rows.keys
         self.token_hash, self.accessor_hash = desk.token_hash, desk.accessor_hash
@@ -104,13 +108,22 @@ class SystemRows:
         """What was read by `memo` so far."""
         return self.rows.reads
 
+    def policy_exists(self, name: str) -> bool:
+        """Whether there is a policy of that name."""
+        return policies.read(self.rows, name, 0) is not None
+
 
 class SystemTransaction(SystemRows):
     """The same, in a transaction."""
 
     __slots__ = ("delete", "put", "txn")
 
-    def __init__(self, txn: Transaction, desk: Desk) -> None:
-        super().__init__(txn, desk)
+    def __init__(self, txn: Transaction, desk: Desk, presented: Secret[str] = NO_TOKEN) -> None:
+        super().__init__(txn, desk, presented)
         self.txn = txn
         self.put, self.delete = txn.put, txn.delete
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was put or deleted so far."""
+        return self.txn.changed

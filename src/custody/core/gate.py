@@ -31,12 +31,14 @@ from custody.core.router import Match, RouteTable
 from custody.plugin.request import Caller, Mount, Request
 from custody.plugin.route import Access, Action, Engine, Op
 from custody.policy import service as policies
+from custody.policy.acl import ACL
 from custody.policy.decision import Decision
 from custody.token import service as tokens
 from custody.token.entry import TokenEntry, decode_entry
 from custody.token.format import well_formed
 
 CREATE, UPDATE = "create", "update"
+_CHECKED: Final = frozenset((Access.AUTHENTICATED, Access.SUDO))
 _NO_QUERY: Final[Mapping[str, str]] = {}
 
 
@@ -49,6 +51,7 @@ class _Draft:
     token_hash: bytes = b""
     token: TokenEntry | None = None
     decision: Decision | None = None
+    acl: ACL | None = None
     operation: str = ""
 
 
@@ -64,6 +67,7 @@ class Gate:
         self._routes = routes
         self._audit_mounts = views.Views(views.audit_mount)
         self._plugin_mounts = views.Views(views.plugin_mount(desk.settings))
+        self._decisions = views.Views(views.audit_decision)
         self._callers: views.Views[TokenEntry, views.Principal] = views.Views(views.Principal)
 
     async def admit(self, call: Call) -> Case:
@@ -110,22 +114,25 @@ class Gate:
         action = None if match is None else match.route.actions.get(call.op)
         access = _access(match, action)
         draft.operation = UPDATE if call.op is Op.WRITE else call.op.value
-        if access is not Access.PUBLIC:
+        if access in _CHECKED or (access is Access.OPTIONAL and call.token):
             self._authenticate(rows, call, draft)
         request = self._request(call, draft, mount, below, match)
         if match is not None and call.op is Op.WRITE and match.route.exists is not None:
             place = self._place(rows, table.engine, mount)
             draft.operation = UPDATE if match.route.exists(request, place) else CREATE
-        if draft.token is not None:
+        if access in _CHECKED:
             self._authorise(rows, call, draft, sudo=access is Access.SUDO)
+        if draft.token is not None:
             request.caller = self._caller(draft, draft.token)
+        if draft.decision is not None and draft.decision.limit is not None:
+            request.query = {**request.query, "limit": str(draft.decision.limit)}
         if match is None:
             raise UnsupportedPath
         if action is None:
             raise UnsupportedOperation
         return Case(
             call, table.engine, mount, match, action, request, dict(rows.reads),
-            self._entry(call, draft), draft.token, draft.operation,
+            self._entry(call, draft), draft.token, draft.operation, draft.acl, draft.decision,
         )  # fmt: skip
 
     def _refuse_unknown(self, rows: Rows, call: Call, draft: _Draft) -> NoReturn:
@@ -161,6 +168,7 @@ class Gate:
         )
         if not decision.allowed:
             raise PolicyDenied("permission denied")
+        draft.acl = acl
 
     def _request(
         self,
@@ -211,7 +219,7 @@ class Gate:
             client_token=call.token.reveal() if call.token is not None else "",
             caller=caller,
             mount=None if draft.mount is None else self._audit_mounts.of(draft.mount),
-            decision=None if draft.decision is None else views.audit_decision(draft.decision),
+            decision=None if draft.decision is None else self._decisions.of(draft.decision),
             data=call.body or call.query or None,
             remote_address=call.remote_address,
             remote_port=call.remote_port,

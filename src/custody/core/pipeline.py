@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from custody.audit.record import Caller, ResponseEntry
-from custody.base.errors import AuditFailed, BadRequest, CustodyError, MethodNotAllowed, Unavailable
+from custody.base.errors import (
+    AuditFailed,
+    BadRequest,
+    CustodyError,
+    MethodNotAllowed,
+    NotFound,
+    Unavailable,
+)
 from custody.base.store import StaleDecision, Transaction
 from custody.core import outbox
 from custody.core.act import Act
@@ -62,7 +69,7 @@ class Pipeline:
         _bind(case)
         kind = case.action.kind
         if kind is Kind.READS:
-            return act.read()
+            return _filtered(case, act.read())
         if kind is Kind.WRITES:
             return await act.transact()
         return await act.perform()
@@ -126,6 +133,22 @@ def _bind(case: Case) -> None:
 
 _BODIED: Final = frozenset((Op.WRITE, Op.PATCH))
 _SPELLINGS: Final = frozenset(("list", "scan", "help"))  # of the verb, not fields
+
+
+def _filtered(case: Case, reply: Reply | None) -> Reply | None:
+    """A list without the keys that its rule hides."""
+    if case.decision is None or case.decision.keys_path is None:
+        return reply
+    if reply is None or reply.data is None or "keys" not in reply.data:
+        return reply
+    keys = case.visible(reply.data["keys"])
+    if not keys:
+        raise NotFound
+    shown = {**reply.data, "keys": keys}
+    if isinstance(info := shown.get("key_info"), Mapping):
+        shown["key_info"] = {key: info[key] for key in keys if key in info}
+    reply.data = shown
+    return reply
 
 
 def answer_of(

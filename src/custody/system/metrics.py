@@ -1,0 +1,64 @@
+"""`sys/metrics`: the counters of all processes of this node, summed."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from custody.base.clock import rfc3339
+from custody.core.act import Act
+from custody.plugin.fields import Fields
+from custody.plugin.request import Reply, Request
+from custody.plugin.route import Op, Route, acts
+
+PREFIX: Final = "custody_"
+_GAUGES: Final = frozenset(("in_flight", "up"))
+
+
+class MetricsFields(Fields, frozen=True, kw_only=True):
+    """How they are written: JSON, or Prometheus's text."""
+
+    format: str = ""
+
+
+async def read(request: Request, act: Act) -> Reply:
+    """Every counter and gauge."""
+    fields: MetricsFields = request.body
+    totals = act.parts.metrics.totals()
+    if fields.format == "prometheus":
+        return Reply(
+            content="".join(_lines(name, value) for name, value in totals.items()).encode(),
+            content_type="text/plain; version=0.0.4",
+        )
+    return Reply(
+        data={
+            "Timestamp": rfc3339(request.now_ns),
+            "Gauges": _part(totals, gauges=True),
+            "Points": [],
+            "Counters": _part(totals, gauges=False),
+            "Samples": [],
+        }
+    )
+
+
+def _lines(name: str, value: int) -> str:
+    gauge = name in _GAUGES
+    full = PREFIX + name if gauge else f"{PREFIX}{name}_total"
+    kind = "gauge" if gauge else "counter"
+    return f"# TYPE {full} {kind}\n{full} {value}\n"
+
+
+def _part(totals: Mapping[str, int], *, gauges: bool) -> list[dict[str, object]]:
+    return [
+        {"Name": f"custody.{name}", "Value" if gauges else "Count": value, "Labels": {}}
+        for name, value in totals.items()
+        if (name in _GAUGES) is gauges
+    ]
+
+
+ROUTES: Final = (
+    Route(
+        "metrics",
+        {Op.READ: acts(read, MetricsFields)},
+        raw=True,
+        help="The counters of this node, all processes summed.",
+    ),
+)

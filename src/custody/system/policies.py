@@ -1,0 +1,140 @@
+"""`sys/policies/acl` and `sys/policy`: policies by name, with check-and-set and an end."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from custody.base.clock import NANOSECOND, rfc3339
+from custody.base.errors import BadRequest, NotFound
+from custody.core.confine import SystemRows, SystemTransaction
+from custody.plugin.fields import Duration, Fields
+from custody.plugin.request import Reply, Request
+from custody.plugin.route import KIB, Handler, Op, Route, reads, writes
+from custody.policy import service
+from custody.policy.document import parse_time_ns
+from custody.policy.service import PolicyEntry, Terms
+
+MAX_PAGE: Final = 10_000
+_MAX_BODY: Final = 512 * KIB
+
+
+class WriteFields(Fields, frozen=True, kw_only=True):
+    """A policy to write; `rules` is the old spelling of `policy`."""
+
+    name: str = ""
+    policy: str = ""
+    rules: str = ""
+    cas: int | None = None
+    cas_required: bool = False
+    expiration: str = ""
+    ttl: Duration | None = None
+
+
+class PageFields(Fields, frozen=True, kw_only=True):
+    """A page of names."""
+
+    after: str = ""
+    limit: int = 0
+
+
+def write(request: Request, txn: SystemTransaction) -> None:
+    """Set a policy; it governs the next decision of every process."""
+    fields: WriteFields = request.body
+    service.write(
+        txn.txn,
+        request.params["name"],
+        fields.policy or fields.rules,
+        request.now_ns,
+        fields.cas,
+        _terms(fields, request.now_ns),
+    )
+
+
+def delete(request: Request, txn: SystemTransaction) -> None:
+    """Remove a policy; tokens that name it lose what it granted at once."""
+    service.delete(txn.txn, request.params["name"])
+
+
+def _reader(field: str) -> Handler:
+    def read(request: Request, rows: SystemRows) -> Reply:
+        """One policy."""
+        entry = service.read(rows.rows, request.params["name"], request.now_ns)
+        if entry is None:
+            raise NotFound
+        return Reply(data={"name": entry.name, field: entry.text, **_extras(entry)})
+
+    return read
+
+
+def _lister(*, both: bool) -> Handler:
+    def list_names(request: Request, rows: SystemRows) -> Reply:
+        """Names of policies, sorted."""
+        fields: PageFields = request.body
+        prefix = request.params.get("name", "")
+        limit = fields.limit if 0 < fields.limit <= MAX_PAGE else MAX_PAGE
+        after = prefix + fields.after if fields.after else ""
+        found = service.names(rows.rows, prefix, after, limit)
+        names = [name.removeprefix(prefix) for name in found]
+        if not names:
+            raise NotFound
+        return Reply(data={"keys": names, "policies": names} if both else {"keys": names})
+
+    return list_names
+
+
+def _terms(fields: WriteFields, now_ns: int) -> Terms:
+    if fields.ttl is not None and fields.expiration:
+        raise BadRequest("only one of 'ttl' and 'expiration' may be given")
+    expiration = 0
+    if fields.ttl:
+        if fields.ttl < 0:
+            raise BadRequest("'ttl' must be positive")
+        expiration = now_ns + int(fields.ttl) * NANOSECOND
+    if fields.expiration:
+        expiration = parse_time_ns(fields.expiration)
+    return Terms(expiration, fields.cas_required)
+
+
+def _extras(entry: PolicyEntry) -> Mapping[str, Any]:
+    if not entry.version:
+        return {}
+    extras: dict[str, Any] = {
+        "version": entry.version,
+        "modified": rfc3339(entry.modified_ns),
+        "cas_required": entry.cas_required,
+    }
+    if entry.expiration_ns:
+        extras["expiration"] = rfc3339(entry.expiration_ns)
+    return extras
+
+
+_NEW: Final = {
+    Op.READ: reads(_reader("policy")),
+    Op.LIST: reads(_lister(both=False), PageFields),
+    Op.WRITE: writes(write, WriteFields),
+    Op.DELETE: writes(delete),
+}
+_OLD: Final = {
+    Op.READ: reads(_reader("rules")),
+    Op.LIST: reads(_lister(both=True), PageFields),
+    Op.WRITE: writes(write, WriteFields),
+    Op.DELETE: writes(delete),
+}
+
+ROUTES: Final = (
+    Route(
+        "policies/acl",
+        {Op.LIST: reads(_lister(both=False), PageFields)},
+        help="Names of policies.",
+    ),
+    Route("policies/acl/{name...}", _NEW, max_body=_MAX_BODY, help="A policy."),
+    Route(
+        "policy",
+        {
+            Op.READ: reads(_lister(both=True), PageFields),
+            Op.LIST: reads(_lister(both=True), PageFields),
+        },
+        top=True,
+        help="Names of policies, under their old path.",
+    ),
+    Route("policy/{name...}", _OLD, max_body=_MAX_BODY, top=True, help="A policy (old path)."),
+)
