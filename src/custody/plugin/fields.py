@@ -39,7 +39,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises BadRequest naming the field whose value has the wrong type.
         """
-        readers = cls._readers or cls._compile()
+        readers = cls.__dict__.get("_readers") or cls._compile()  # never the base class's
         known: dict[str, Any] = {}
         unknown: list[str] = []
         for name, value in raw.items():
