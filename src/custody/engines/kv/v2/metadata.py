@@ -135,7 +135,7 @@ def _changes(body: MetadataBody) -> dict[str, Any]:
             f"cannot provide negative value '{int(body.delete_version_after)}'"
         )
     return {
-        field: value
+        field: int(value) if isinstance(value, Duration) else value
         for name, (field, _) in _SETTINGS.items()
         if (value := getattr(body, name)) is not None
     }

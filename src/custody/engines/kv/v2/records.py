@@ -27,7 +27,7 @@ DIRECTORY_ID, OBJECT_ID = 8, 16  # bytes
 
 MAX_VERSIONS = 1024
 """The most that max_versions may be. The states of all versions lie in one metadata row, which is
-decoded by reads and rewritten by writes (12 KiB at this limit), and erasing a secret with all its
+decoded by reads and rewritten by writes (at most 20 KiB at this limit), and erasing a secret with all its
 versions and emptied directories is one transaction of well under 10,000 keys."""
 DEFAULT_MAX_VERSIONS = 10
 
