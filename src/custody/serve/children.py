@@ -1,0 +1,100 @@
+"""Starting the processes of a node: exec with exactly the descriptors that each needs."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from custody.serve import control, handoff
+from custody.serve.handoff import Handoff
+from custody.serve.settings import Settings
+
+CUSTODIAN, STEWARD, WORKER = "custodian", "steward", "worker"
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """A process and what tells of it: its end (pidfd) and its readiness (life pipe)."""
+
+    role: str
+    slot: int
+    process: "subprocess.Popen[bytes]"
+    pidfd: int
+    life: int
+    started_ns: int  # boot time
+    ready: bool = False
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self.process.pid
+
+    def kill(self, number: int) -> None:
+        """Send a signal; nothing happens if the process has ended."""
+        self.process.send_signal(number)
+
+    def release(self) -> int:
+        """Reap the ended process and close what told of it; its exit status."""
+        os.close(self.pidfd)
+        os.close(self.life)
+        return self.process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Nursery:
+    """What every child is started with."""
+
+    settings: Settings
+    page: int
+    listeners: Sequence[int]
+    environment: Mapping[str, str]
+
+    def custodian(self, slot: int, now_ns: int) -> tuple[Child, socket.socket]:
+        """A custodian, and the supervisor's end of its control line."""
+        ours, theirs = control.pair()
+        with theirs:
+            return self._start(CUSTODIAN, slot, theirs.fileno(), (), now_ns), ours
+
+    def member(self, role: str, slot: int, line: socket.socket, now_ns: int) -> Child:
+        """A worker or the steward; its custodian gets the other end of its stream by `line`.
+
+        Raises OSError when the custodian is gone.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with ours, theirs:
+            control.send(line, control.Attach(), ours)
+            listeners = self.listeners if role == WORKER else ()
+            return self._start(role, slot, theirs.fileno(), listeners, now_ns)
+
+    def _start(
+        self, role: str, slot: int, custodian: int, listeners: Sequence[int], now_ns: int
+    ) -> Child:
+        life, ready = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        given = handoff.write(
+            Handoff(
+                role=role,
+                slot=slot,
+                parent=os.getpid(),
+                page=self.page,
+                life=ready,
+                custodian=custodian,
+                listeners=list(listeners),
+                settings=self.settings,
+            )
+        )
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-P", "-m", f"custody.serve.{role}", str(given)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(given, self.page, ready, custodian, *listeners),
+                env=dict(self.environment),
+            )
+        except OSError:
+            os.close(life)
+            raise
+        finally:
+            os.close(given)
+            os.close(ready)
+        return Child(role, slot, process, os.pidfd_open(process.pid), life, now_ns)

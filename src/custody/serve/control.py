@@ -1,0 +1,49 @@
+"""The supervisor's side line to the custodian: packets, some with a descriptor.
+
+The supervisor passes each member's end of a socketpair on and keeps neither end, so no key can
+pass through it.
+"""
+
+import os
+import socket
+
+import msgspec
+
+Line = socket.socket
+_MAX = 1024
+_MAX_ENDS = 4
+
+
+class Attach(msgspec.Struct, frozen=True, tag="attach"):
+    """Supervisor to custodian, with one descriptor: a member's end."""
+
+
+class SealAll(msgspec.Struct, frozen=True, tag="seal_all"):
+    """Custodian to supervisor: keys are dropped, end every process and start sealed ones."""
+
+
+Message = Attach | SealAll
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Both ends of a control line."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def send(line: socket.socket, message: Message, *ends: socket.socket) -> None:
+    """Send a message and copies of `ends`. Raises OSError when the other side is gone."""
+    data = msgspec.json.encode(message)
+    socket.send_fds(line, [data], [end.fileno() for end in ends])
+
+
+def receive(line: socket.socket) -> tuple[Message | None, list[socket.socket]]:
+    """The next message and what came with it; None once the other side has hung up."""
+    try:
+        data, fds, _, _ = socket.recv_fds(line, _MAX, _MAX_ENDS)
+    except ConnectionError:
+        return None, []
+    for fd in fds:
+        os.set_inheritable(fd, False)  # noqa: FBT003 - positional only
+    ends = [socket.socket(fileno=fd) for fd in fds]
+    return (_decoder.decode(data) if data else None), ends

@@ -1,0 +1,240 @@
+"""The custodian's process: holds the keys and hands them to the members of the node.
+
+It has no listener and opens no file. Members come as descriptors from the supervisor over the
+control socket. A member that does not take or drop the keyring in time is hung up on, and ends.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from custody.barrier.keyring import Keyring, encode_keyring
+from custody.base.clock import SystemClock
+from custody.base.errors import BadRequest, CustodyError, Unavailable
+from custody.base.ids import SystemSource
+from custody.base.log import describe
+from custody.serve import handoff
+from custody.serve import messages as m
+from custody.serve.channel import Channel, open_channel
+from custody.serve.control import Attach, SealAll, receive, send
+from custody.serve.handoff import Handoff
+from custody.serve.keeper import Keeper
+from custody.serve.page import Page, Slot
+from custody.serve.wire import first_rows
+
+MEMBER_DEADLINE = 5.0  # seconds to take or drop a keyring
+STEWARD = "steward"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    role: str = ""
+    channel: Channel | None = None
+
+
+class Custodian:
+    """The keys and the members they are for."""
+
+    def __init__(self, keeper: Keeper, slot: Slot, sealed: Callable[[], None]) -> None:
+        self._keeper = keeper
+        self._slot = slot
+        self._sealed = sealed  # called once every member has dropped its keys
+        self._members: set[_Member] = set()
+        self._steward = asyncio.Event()
+        self._lock = asyncio.Lock()  # one change of the keys at a time
+
+    async def serve(self, end: socket.socket) -> None:
+        """Talk to one member until it hangs up."""
+        member = _Member()
+
+        async def handle(call: m.Call) -> m.Result:
+            return await self._handle(member, call)
+
+        member.channel = await open_channel(end, handle)
+        try:
+            await member.channel.run()
+        finally:
+            self._members.discard(member)
+            if member.role == STEWARD and not any(one.role == STEWARD for one in self._members):
+                self._steward.clear()
+
+    async def _handle(  # noqa: PLR0911 - one line per call
+        self, member: _Member, call: m.Call
+    ) -> m.Result:
+        match call:
+            case m.Hello(role=role):
+                return await self._welcome(member, role)
+            case m.GetStatus():
+                return self._status()
+            case m.Initialise(shares=shares, threshold=threshold):
+                return await self._initialise(shares, threshold)
+            case m.Unseal(share=share, meta=meta):
+                return await self._unseal(share, meta)
+            case m.Reset():
+                return self._reset()
+            case m.Seal():
+                return await self._seal()
+            case m.NextTerm():
+                made = self._keeper.next_keyring()
+                return m.Wrapped(made.blob, made.replaces)
+            case m.Install(meta=meta):
+                return await self._install(meta)
+            case _:
+                raise BadRequest("a member does not call this")
+
+    def _status(self) -> m.Status:
+        status = self._keeper.status()
+        return m.Status(status.sealed, status.progress, status.nonce)
+
+    async def _welcome(self, member: _Member, role: str) -> m.Result:
+        """Count the member in. While keys are being handed out, a worker waits for the end."""
+        if role == STEWARD:
+            return self._join(member, role)
+        async with self._lock:
+            return self._join(member, role)
+
+    def _join(self, member: _Member, role: str) -> m.Result:
+        member.role = role
+        self._members.add(member)
+        if role == STEWARD:
+            self._steward.set()
+        keyring = self._keeper.keyring
+        return m.Welcome(None if keyring is None else encode_keyring(keyring))
+
+    async def _initialise(self, shares: int, threshold: int) -> m.Result:
+        made = await self._keeper.initialise(shares, threshold)
+        return m.Made(
+            rows=list(made.rows),
+            shares=[share.reveal() for share in made.shares],
+            root_token=made.root_token.reveal(),
+        )
+
+    async def _unseal(self, share: bytes, meta: list[tuple[bytes, bytes]]) -> m.Result:
+        try:
+            await asyncio.wait_for(self._steward.wait(), MEMBER_DEADLINE)
+        except TimeoutError as error:
+            raise Unavailable("the steward is not there just now; try again") from error
+        async with self._lock:
+            if self._keeper.add_share(share, meta):
+                await self._hand_out()
+                self._slot.add("unseals")
+                _log.info("unsealed")
+            return self._status()
+
+    def _reset(self) -> m.Result:
+        if self._keeper.keyring is not None:
+            raise BadRequest("vault is unsealed")
+        self._keeper.reset()
+        return self._status()
+
+    async def _seal(self) -> m.Result:
+        async with self._lock:
+            self._keeper.forget()
+            self._keeper.reset()
+            await self._all(lambda channel: channel.call(m.DropKeyring()))
+        self._slot.add("seals")
+        _log.info("sealed")
+        self._sealed()
+        return m.Done()
+
+    async def _install(self, meta: list[tuple[bytes, bytes]]) -> m.Result:
+        async with self._lock:
+            keyring = self._keeper.install(meta)
+            call = _take(keyring)
+            await self._all(lambda channel: channel.call(call))
+        return m.Done()
+
+    async def _hand_out(self) -> None:
+        """The keyring to the steward, which prepares the store, then to all workers.
+
+        If the steward cannot, the node is sealed again and its error raised.
+        """
+        keyring = self._keeper.keyring
+        if keyring is None:
+            raise Unavailable("sealed meanwhile")
+        call = _take(keyring)
+        try:
+            await self._to_steward(call)
+        except CustodyError:
+            self._keeper.forget()
+            await self._all(lambda channel: channel.call(m.DropKeyring()))
+            self._sealed()
+            raise
+        await self._all(lambda channel: channel.call(call), but=STEWARD)
+
+    async def _to_steward(self, call: m.TakeKeyring) -> None:
+        for member in [one for one in self._members if one.role == STEWARD]:
+            if member.channel is not None:
+                try:
+                    await asyncio.wait_for(member.channel.call(call), MEMBER_DEADLINE)
+                except TimeoutError as error:
+                    member.channel.close()
+                    raise Unavailable("the steward did not prepare the store in time") from error
+
+    async def _all(
+        self, call: Callable[[Channel], Awaitable[m.Result]], but: str | None = None
+    ) -> None:
+        """Make the call to every member at once; hang up on one that fails or is late."""
+
+        async def one(member: _Member, channel: Channel) -> None:
+            try:
+                await asyncio.wait_for(call(channel), MEMBER_DEADLINE)
+            except (CustodyError, TimeoutError) as error:
+                _log.warning("hung up on a %s: %s", member.role, describe(error))
+                channel.close()
+
+        await asyncio.gather(
+            *(
+                one(member, member.channel)
+                for member in self._members
+                if member.role != but and member.channel is not None
+            )
+        )
+
+
+async def run(given: Handoff) -> None:
+    """Take members from the supervisor and serve them until it hangs up."""
+    loop = asyncio.get_running_loop()
+    control = socket.socket(fileno=given.custodian)
+    control.settimeout(0)
+    slot = Page(given.page).slot(given.slot)
+    slot.claim(os.getpid())
+    clock, source = SystemClock(), SystemSource()
+    keeper = Keeper(first_rows(given.settings, clock, source), clock, source)
+    custodian = Custodian(keeper, slot, lambda: send(control, SealAll()))
+    ended = loop.create_future()
+    tasks: set[asyncio.Task[None]] = set()
+
+    def on_control() -> None:
+        message, ends = receive(control)
+        if message is None:
+            loop.remove_reader(control)
+            ended.set_result(None)
+        elif isinstance(message, Attach):
+            task = loop.create_task(custodian.serve(ends[0]))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    loop.add_reader(control, on_control)
+    os.write(given.life, handoff.READY)
+    await ended
+
+
+def _take(keyring: Keyring) -> m.TakeKeyring:
+    return m.TakeKeyring(encode_keyring(keyring))
+
+
+def main() -> None:
+    """The process: argv[1] is the handoff's descriptor."""
+    given = handoff.enter(sys.argv[1])
+    asyncio.run(run(given))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Listening: binding an address once in the supervisor, serving it in every worker.
+
+The workers share one listening socket. With SO_REUSEPORT a second server on the same address
+would silently take a part of the requests; without it the second bind is refused.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.http import HTTP1Settings, HTTP2Settings
+from granian.server.embed import Server
+
+from custody.serve.settings import Listener
+
+BACKLOG = 4096
+CONNECTIONS = 65_536  # per worker, as far as the limit of open files allows
+SPARE_FILES = 512  # descriptors that are not connections
+KIB = 1024
+HEADER_BYTES = 64 * KIB
+STREAMS = 128  # concurrent requests of one HTTP/2 connection
+H2_WINDOW = 1024 * KIB
+H2_PING = 60_000  # milliseconds after which a silent HTTP/2 connection is asked whether it lives
+_MILLISECONDS = 1000
+
+
+class BadListener(Exception):
+    """A listener's certificate or key cannot be used."""
+
+
+App = Callable[..., Any]
+
+
+def bind(listener: Listener) -> socket.socket:
+    """The listening socket of an address. Raises OSError that names the address."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            listening.bind(address)
+            listening.listen(BACKLOG)
+            listening.settimeout(0)
+        except OSError:
+            listening.close()
+            raise
+    except OSError as error:
+        raise OSError(
+            error.errno, f"cannot listen on {listener.address}: {error.strerror}"
+        ) from error
+    return listening
+
+
+class _OnSocket(Server):
+    """Granian's embedded server on a socket that is listening already."""
+
+    def __init__(self, fd: int, app: App, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._listening = fd
+
+    def _init_shared_socket(self) -> None:
+        holder: Any = SocketHolder  # its stub leaves the constructor out
+        is_unix = False
+        self._shd = holder(self._listening, is_unix, BACKLOG)
+
+
+class Serving:
+    """An application served on one inherited socket."""
+
+    def __init__(self, listener: Listener, fd: int, app: App, connections: int) -> None:
+        """Must be made in a running event loop. Raises BadListener."""
+        try:
+            self._server = _server(listener, fd, app, connections)
+        except OSError as error:  # ssl.SSLError is one
+            raise BadListener(f"the certificate of {listener.address}: {error}") from error
+        self.task = asyncio.create_task(self._server.serve())
+
+    async def stop(self) -> None:
+        """Stop accepting, let requests in flight finish, and end."""
+        self._server.stop()  # type: ignore[no-untyped-call]
+        await self.task
+
+
+def _server(listener: Listener, fd: int, app: App, connections: int) -> _OnSocket:
+    return _OnSocket(
+        os.dup(fd),
+        app,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.auto,
+        websockets=False,
+        backlog=BACKLOG,
+        backpressure=connections,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=int(listener.header_timeout * _MILLISECONDS),
+            max_buffer_size=HEADER_BYTES,
+        ),
+        http2_settings=HTTP2Settings(
+            initial_connection_window_size=H2_WINDOW,
+            initial_stream_window_size=H2_WINDOW,
+            keep_alive_interval=H2_PING,
+            max_concurrent_streams=STREAMS,
+            max_headers_size=HEADER_BYTES,
+        ),
+        log_enabled=False,
+        **_tls(listener),
+    )
+
+
+def connection_limit(files: int) -> int:
+    """How many connections a worker takes that may open so many files."""
+    return max(1, min(CONNECTIONS, files - SPARE_FILES))
+
+
+def _tls(listener: Listener) -> dict[str, Any]:
+    if listener.tls is None:
+        return {}
+    versions = {"tls12": SSLProtocols.tls12, "tls13": SSLProtocols.tls13}
+    return {
+        "ssl_cert": Path(listener.tls.cert_file),
+        "ssl_key": Path(listener.tls.key_file),
+        "ssl_protocol_min": versions[listener.tls.min_version],
+    }

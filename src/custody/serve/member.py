@@ -1,0 +1,93 @@
+"""What a worker and the steward have in common: the store, the keyring as it comes and goes.
+
+A member lives as long as its line to the custodian. When that ends, so does the process, at once:
+what it still held is the kernel's to wipe.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+
+from custody.barrier.keyring import Keyring
+from custody.core.node import Node
+from custody.serve import handoff, wire
+from custody.serve.channel import Channel, open_channel
+from custody.serve.handoff import BAD_CONFIGURATION, Handoff
+from custody.serve.link import CustodianLink
+from custody.serve.listeners import BadListener
+from custody.serve.page import Page, Slot
+from custody.storage.layout import UnfitFileSystem, WrongFormat
+
+_CUSTODIAN_GONE = 3  # exit status
+_log = logging.getLogger(__name__)
+Unsealed = Callable[[], Awaitable[None]]
+
+
+class Member:
+    """One process's node, on the line to its custodian."""
+
+    def __init__(self, given: Handoff) -> None:
+        """Opens the store. Raises what LMDBStore.open raises."""
+        self.given = given
+        self.slot: Slot = Page(given.page).slot(given.slot)
+        self.slot.claim(os.getpid())
+        self.link = CustodianLink(self._take, self._drop)
+        self.store = wire.open_store(given.settings, self.slot)
+        self.parts = wire.parts(given.settings, self.store, self.slot, self.link)
+        self.node = Node(self.parts)
+        self.on_unsealed: Unsealed | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self.stopping = asyncio.Event()
+
+    async def join(self) -> None:
+        """Say hello to the custodian; unsealed when this returns, if the node is."""
+        line = socket.socket(fileno=self.given.custodian)
+        channel = await open_channel(line, self.link.handle)
+        self.link.connect(channel)
+        self._reading = asyncio.create_task(_until_gone(channel))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.stopping.set)
+        await self.link.hello(self.given.role, self.given.slot)
+
+    def ready(self) -> None:
+        """Tell the supervisor."""
+        self.slot.add("up")
+        os.write(self.given.life, handoff.READY)
+
+    async def close(self) -> None:
+        """Finish what was accepted."""
+        await self.parts.broker.close()
+        await self.parts.store.close()
+
+    async def _take(self, keyring: Keyring) -> None:
+        self.parts.barrier.install(keyring)
+        if self.on_unsealed is not None:
+            await self.on_unsealed()
+
+    async def _drop(self) -> None:
+        self.parts.barrier.drop()
+
+
+async def _until_gone(channel: Channel) -> None:
+    await channel.run()
+    os._exit(_CUSTODIAN_GONE)
+
+
+def start(run: Callable[[Member], Awaitable[None]]) -> None:
+    """The process of a member: argv[1] is the handoff's descriptor. Does not return."""
+    given = handoff.enter(sys.argv[1])
+
+    async def main() -> None:
+        try:
+            member = Member(given)
+            await run(member)
+        except (WrongFormat, UnfitFileSystem, BadListener) as error:
+            _log.critical("cannot start: %s", error)
+            os._exit(BAD_CONFIGURATION)
+        await member.close()
+
+    asyncio.run(main())
+    os._exit(0)  # no thread of the HTTP server may hold the process

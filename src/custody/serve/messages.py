@@ -1,0 +1,154 @@
+"""What custodian and members (workers, steward) say to each other over their socketpair.
+
+Both sides may call; every call is answered by one result or one failure. Keys travel as bytes and
+only here. Failures travel as the name of a class of `base.errors` and its texts: whatever else
+was raised arrives as Unavailable and says nothing.
+"""
+
+import msgspec
+
+from custody.base import errors
+from custody.base.errors import CustodyError, Unavailable
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """A member's first call."""
+
+    role: str
+    slot: int
+
+
+class GetStatus(msgspec.Struct, frozen=True, tag="status"):
+    """Where does the unseal stand?"""
+
+
+class Initialise(msgspec.Struct, frozen=True, tag="initialise"):
+    """Make everything that a new store begins with."""
+
+    shares: int
+    threshold: int
+
+
+class Unseal(msgspec.Struct, frozen=True, tag="unseal"):
+    """One share, and the stored META rows."""
+
+    share: bytes
+    meta: list[tuple[bytes, bytes]]
+
+
+class Reset(msgspec.Struct, frozen=True, tag="reset"):
+    """Forget the shares."""
+
+
+class Seal(msgspec.Struct, frozen=True, tag="seal"):
+    """Seal the node."""
+
+
+class NextTerm(msgspec.Struct, frozen=True, tag="next_term"):
+    """Make the keyring with one more term."""
+
+
+class Install(msgspec.Struct, frozen=True, tag="install"):
+    """The stored META rows with the new keyring in them."""
+
+    meta: list[tuple[bytes, bytes]]
+
+
+class TakeKeyring(msgspec.Struct, frozen=True, tag="take_keyring"):
+    """Custodian to member: use this keyring; answered when it is in use."""
+
+    keyring: bytes
+
+
+class DropKeyring(msgspec.Struct, frozen=True, tag="drop_keyring"):
+    """Custodian to member: forget the keyring; answered when it is forgotten."""
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """Nothing to tell."""
+
+
+class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
+    """The answer to Hello: the keyring if the node is unsealed."""
+
+    keyring: bytes | None
+
+
+class Status(msgspec.Struct, frozen=True, tag="status_result"):
+    """As `core.ports.SealStatus`."""
+
+    sealed: bool
+    progress: int
+    nonce: str
+
+
+class Made(msgspec.Struct, frozen=True, tag="made"):
+    """As `core.ports.Initialised`."""
+
+    rows: list[tuple[bytes, bytes]]
+    shares: list[bytes]
+    root_token: str
+
+
+class Wrapped(msgspec.Struct, frozen=True, tag="wrapped"):
+    """As `core.ports.NextKeyring`."""
+
+    blob: bytes
+    replaces: int
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The call raised."""
+
+    kind: str
+    messages: tuple[str, ...]
+
+
+Call = (
+    Hello
+    | GetStatus
+    | Initialise
+    | Unseal
+    | Reset
+    | Seal
+    | NextTerm
+    | Install
+    | TakeKeyring
+    | DropKeyring
+)
+Result = Done | Welcome | Status | Made | Wrapped | Failed
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True):
+    """One message. The answer carries the number of its call; each side numbers its own."""
+
+    number: int
+    body: Call | Result
+
+
+_KINDS: dict[str, type[CustodyError]] = {
+    kind.__name__: kind
+    for kind in (
+        errors.AuditFailed,
+        errors.BadRequest,
+        errors.NotFound,
+        errors.PermissionDenied,
+        errors.Sealed,
+        errors.StorageFull,
+        errors.Unavailable,
+    )
+}
+
+
+def failure(error: BaseException) -> Failed:
+    """`error` as it travels: the nearest class that may, or an Unavailable that says nothing."""
+    if isinstance(error, CustodyError):
+        for kind in type(error).__mro__:
+            if kind.__name__ in _KINDS and _KINDS[kind.__name__] is kind:
+                return Failed(kind.__name__, error.messages)
+    return Failed(Unavailable.__name__, ("internal error",))
+
+
+def as_error(failed: Failed) -> CustodyError:
+    """The error that travelled, to be raised."""
+    return _KINDS.get(failed.kind, Unavailable)(*failed.messages)

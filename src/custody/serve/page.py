@@ -1,0 +1,153 @@
+"""The shared page: what the processes of a node tell each other without a message.
+
+One slot per process, written by that process only; readers sum. When a process has died, the
+supervisor folds its counters into a base slot, so that a sum never goes down; gauges of a dead
+process are forgotten. A sequence number in the header (odd while the supervisor folds) keeps a
+reader from counting a slot twice or not at all.
+
+Layout, in native 64-bit words: sequence, then SLOTS + 1 slots of pid, write stamp, counters.
+The page lives in memory (memfd) and only as long as the node: its layout is not an interface.
+"""
+
+import mmap
+import os
+from collections.abc import Mapping
+
+from custody.base.clock import Clock
+
+SLOTS = 64
+COUNTERS = (
+    "requests_1xx",
+    "requests_2xx",
+    "requests_3xx",
+    "requests_4xx",
+    "requests_5xx",
+    "requests_disconnected",
+    "audit_requests",
+    "audit_responses",
+    "audit_failures",
+    "audit_gaps",
+    "outbox_replayed",
+    "store_writes",
+    "store_commits",
+    "store_conflicts",
+    "store_refused_full",
+    "tokens_created",
+    "tokens_revoked",
+    "tokens_expired",
+    "logins",
+    "policy_denied",
+    "tampered_rows",
+    "scrub_rows",
+    "job_runs",
+    "job_failures",
+    "keyring_rotations",
+    "unseals",
+    "seals",
+    "respawns",
+    "stuck_writers_killed",
+)
+GAUGES = ("in_flight", "up")
+NAMES = COUNTERS + GAUGES
+
+_WORD = 8
+_SEQUENCE = 0
+_HEADER = 1
+_PID, _STAMP, _FIRST = 0, 1, 2
+_STRIDE = _FIRST + len(NAMES)
+_BASE = SLOTS  # the supervisor's own slot, where the dead are folded
+SIZE = (_HEADER + (SLOTS + 1) * _STRIDE) * _WORD
+_INDEX = {name: _FIRST + place for place, name in enumerate(NAMES)}
+
+
+class Page:
+    """A mapping of the shared page."""
+
+    def __init__(self, fd: int) -> None:
+        self._map = mmap.mmap(fd, SIZE)
+        self._words = memoryview(self._map).cast("q")
+
+    def slot(self, number: int) -> "Slot":
+        """The slot `number`, to be written by one process only."""
+        if not 0 <= number < SLOTS:
+            raise ValueError(f"a slot is 0 to {SLOTS - 1}")
+        return Slot(self, self._words, _offset(number))
+
+    def base(self) -> "Slot":
+        """The supervisor's slot."""
+        return Slot(self, self._words, _offset(_BASE))
+
+    def totals(self) -> dict[str, int]:
+        """Each name's sum over all slots, of one moment as far as folding goes."""
+        words = self._words
+        while True:
+            before = words[_SEQUENCE]
+            sums = {
+                name: sum(words[_offset(number) + place] for number in range(SLOTS + 1))
+                for name, place in _INDEX.items()
+            }
+            if before % 2 == 0 and words[_SEQUENCE] == before:
+                return sums
+            os.sched_yield()
+
+    def fold(self, number: int) -> None:
+        """Move a dead process's counters to the base slot and clear its slot. Supervisor only."""
+        words, source, base = self._words, _offset(number), _offset(_BASE)
+        words[_SEQUENCE] += 1
+        for name in COUNTERS:
+            words[base + _INDEX[name]] += words[source + _INDEX[name]]
+        for place in range(_STRIDE):
+            words[source + place] = 0
+        words[_SEQUENCE] += 1
+
+    def write_stamp(self, number: int) -> int:
+        """When that slot's running write transaction began (boot time, ns); 0: none runs."""
+        return self._words[_offset(number) + _STAMP]
+
+    def pid(self, number: int) -> int:
+        """The process that took the slot; 0: none."""
+        return self._words[_offset(number) + _PID]
+
+
+class Slot:
+    """One process's counters and its write stamp."""
+
+    __slots__ = ("_offset", "_page", "_words")
+
+    def __init__(self, page: Page, words: "memoryview[int]", offset: int) -> None:
+        self._page = page
+        self._words = words
+        self._offset = offset
+
+    def claim(self, pid: int) -> None:
+        """Say which process writes here."""
+        self._words[self._offset + _PID] = pid
+
+    def add(self, name: str, amount: int = 1) -> None:
+        """Count. Raises KeyError for a name that is not in NAMES."""
+        self._words[self._offset + _INDEX[name]] += amount
+
+    def totals(self) -> Mapping[str, int]:
+        """The sums over all processes."""
+        return self._page.totals()
+
+    def stamp(self, boot_ns: int) -> None:
+        """A write transaction began at `boot_ns`; 0: it ended."""
+        self._words[self._offset + _STAMP] = boot_ns
+
+
+def create() -> int:
+    """The descriptor of a new page, all zero."""
+    fd = os.memfd_create("custody-page", os.MFD_CLOEXEC)
+    os.ftruncate(fd, SIZE)
+    return fd
+
+
+def stuck(page: Page, number: int, clock: Clock, limit_ns: int) -> bool:
+    """Whether that slot's write transaction has run for longer than `limit_ns`."""
+    began = page.write_stamp(number)
+    return began != 0 and clock.boot_ns() - began > limit_ns
+
+
+def _offset(number: int) -> int:
+    return _HEADER + number * _STRIDE

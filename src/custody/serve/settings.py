@@ -1,0 +1,59 @@
+"""What a configuration says, as values: what `serve.config` reads and the processes are given."""
+
+import msgspec
+
+DAY = 24 * 3600
+
+
+class TLS(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a listener's certificate is, and the oldest protocol it speaks."""
+
+    cert_file: str
+    key_file: str
+    min_version: str = "tls12"
+
+
+class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One address that workers serve. `tls` None means plain HTTP, asked for by name."""
+
+    host: str
+    port: int
+    tls: TLS | None = None
+    header_timeout: float = 30.0  # seconds
+
+    @property
+    def address(self) -> str:
+        """`host:port`, brackets around IPv6."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """How a client reaches it."""
+        return f"{'https' if self.tls else 'http'}://{self.address}"
+
+
+class AuditDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An audit device that the configuration declares."""
+
+    kind: str
+    path: str
+    description: str = ""
+    options: dict[str, str] = {}
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole configuration. Times are seconds."""
+
+    data_path: str
+    listeners: list[Listener]
+    audit: list[AuditDevice] = []
+    workers: int = 1
+    api_addr: str = ""
+    cluster_name: str = ""
+    log_level: str = "info"
+    log_format: str = "standard"
+    default_lease_ttl: int = 32 * DAY
+    max_lease_ttl: int = 32 * DAY
+    low_water: int = 64 * 1024 * 1024  # free bytes below which new data is refused
+    drain: float = 5.0  # how long a graceful stop waits for requests in flight
+    unauthenticated_metrics: bool = False

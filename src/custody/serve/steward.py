@@ -1,0 +1,93 @@
+"""The steward's process: what must run once per node, as jobs each on a task of its own."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from custody.base.errors import CustodyError
+from custody.base.log import describe
+from custody.core.jobs.expiry import Expiry
+from custody.core.jobs.job import Alarm, Job, keep_running
+from custody.core.jobs.revocation import Revocation
+from custody.core.parts import Parts
+from custody.serve.member import Member, start
+from custody.storage.lmdb import LMDBStore
+
+READERS_INTERVAL: Final = 5.0  # seconds
+_log = logging.getLogger(__name__)
+
+
+class Readers:
+    """Frees the reader slots of processes that died, so that their pages can be used again."""
+
+    name: Final = "readers"
+
+    def __init__(self, store: LMDBStore) -> None:
+        self._store = store
+
+    async def run(self) -> float:
+        """Look for dead readers; answers after how many seconds to come back."""
+        freed = self._store.clear_dead_readers()
+        if freed:
+            _log.info("freed %d reader slots of dead processes", freed)
+        return READERS_INTERVAL
+
+
+def jobs_of(parts: Parts) -> Sequence[Job]:
+    """What needs the keyring."""
+    barrier, clock = parts.barrier, parts.clock
+
+    def floor() -> int:
+        with barrier.snapshot() as view:
+            return barrier.floor_ns(view)
+
+    return (Expiry(barrier, clock, floor), Revocation(barrier, clock, floor))
+
+
+class Steward:
+    """Prepares the store when the keyring comes, then keeps the jobs running."""
+
+    def __init__(self, member: Member) -> None:
+        self._member = member
+        self._tasks: list[asyncio.Task[None]] = []
+        self._prepared = False
+
+    async def unsealed(self) -> None:
+        """The keyring is here, the first or a newer one. Raises what preparing raises."""
+        if not self._prepared:
+            await self._member.node.prepare()
+            self._prepared = True
+            self.launch(jobs_of(self._member.parts))
+
+    def launch(self, jobs: Sequence[Job]) -> None:
+        """Run `jobs` from now on."""
+        self._tasks += [
+            asyncio.create_task(keep_running(job, Alarm(), self._failed)) for job in jobs
+        ]
+
+    async def stop(self) -> None:
+        """End every job at its next await; what a job had committed stays."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        self._member.slot.add("job_failures")
+        text = "; ".join(error.messages) if isinstance(error, CustodyError) else describe(error)
+        _log.warning("job %s: %s", name, text)
+
+
+async def run(member: Member) -> None:
+    """Join the node and do the jobs until asked to stop."""
+    steward = Steward(member)
+    steward.launch([Readers(member.store)])
+    member.on_unsealed = steward.unsealed
+    await member.join()
+    member.ready()
+    await member.stopping.wait()
+    await steward.stop()
+
+
+if __name__ == "__main__":
+    start(run)

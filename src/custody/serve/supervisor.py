@@ -1,0 +1,272 @@
+"""The supervisor: binds the sockets, starts the processes of a node and keeps them running.
+
+It is one thread and holds no key. A child that ends is started again, after a growing pause; if
+the custodian ends, all end and are started sealed. It does not end because a child crashed.
+"""
+
+import logging
+import os
+import selectors
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from custody.base import log
+from custody.base.clock import NANOSECOND, Clock, SystemClock
+from custody.serve import children, config, control, handoff, page
+from custody.serve.backoff import Backoff
+from custody.serve.children import Child, Nursery
+from custody.serve.listeners import bind
+from custody.serve.settings import Settings
+from custody.storage.lock import DataInUse, DataLock
+
+TICK = 0.5  # seconds between looks at the write stamps
+STUCK_NS = 5 * NANOSECOND
+SEAL_DRAIN = 1.0  # seconds that requests in flight get when the node is sealed
+_CUSTODIAN_SLOT, _STEWARD_SLOT, _FIRST_WORKER_SLOT = 0, 1, 2
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Ending:
+    """All processes are being ended: until when they are waited for, and when to start again."""
+
+    deadline_ns: int
+    restart_ns: int | None  # None: the node stops
+
+
+class Supervisor:
+    """One node's processes."""
+
+    def __init__(self, nursery: Nursery, shared: page.Page, clock: Clock) -> None:
+        self._nursery = nursery
+        self._page = shared
+        self._clock = clock
+        self._events = selectors.DefaultSelector()
+        self._children: dict[int, Child] = {}
+        self._due: dict[int, int] = {}  # slot → boot time at which to start it again
+        self._backoffs: dict[int, Backoff] = {}
+        self._line: control.Line | None = None
+        self._ending: _Ending | None = None
+        self._announce: Callable[[], None] | None = None
+        self._failed = False
+
+    def run(self, announce: Callable[[], None]) -> int:
+        """Start everything; the exit status once a signal has ended it.
+
+        `announce` is called once, when all processes are ready.
+        """
+        self._announce = announce
+        wake, waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(waker)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: None)
+        self._events.register(wake, selectors.EVENT_READ, lambda: self._on_signals(wake))
+        self._start_all()
+        while not self._finished():
+            for key, _ in self._events.select(self._pause()):
+                key.data()
+            self._on_time()
+        return 1 if self._failed else 0
+
+    def _finished(self) -> bool:
+        return self._ending is not None and self._ending.restart_ns is None and not self._children
+
+    # -- starting
+
+    def _start_all(self) -> None:
+        self._due.clear()
+        workers = range(_FIRST_WORKER_SLOT, _FIRST_WORKER_SLOT + self._nursery.settings.workers)
+        for slot in (_CUSTODIAN_SLOT, _STEWARD_SLOT, *workers):
+            self._start(slot)
+
+    def _start(self, slot: int) -> None:
+        now = self._clock.boot_ns()
+        try:
+            child = self._spawn(slot, now)
+        except OSError as error:
+            _log.error("cannot start a process: %s", error)
+            self._due[slot] = now + int(self._backoff(slot).delay(0.0) * NANOSECOND)
+            return
+        self._children[slot] = child
+        self._watch(child.pidfd, lambda: self._on_end(child))
+        self._watch(child.life, lambda: self._on_life(child))
+
+    def _spawn(self, slot: int, now: int) -> Child:
+        if slot == _CUSTODIAN_SLOT:
+            child, self._line = self._nursery.custodian(slot, now)
+            self._watch(self._line.fileno(), self._on_line)
+            return child
+        if self._line is None:
+            raise OSError("there is no custodian")
+        role = children.STEWARD if slot == _STEWARD_SLOT else children.WORKER
+        return self._nursery.member(role, slot, self._line, now)
+
+    # -- ending
+
+    def _end_all(self, grace: float, restart_ns: int | None) -> None:
+        """Ask the members to drain, and see them gone when `grace` (seconds) is over."""
+        deadline = self._clock.boot_ns() + int(grace * NANOSECOND)
+        if self._ending is not None:
+            deadline = min(deadline, self._ending.deadline_ns)
+            restart_ns = restart_ns if self._ending.restart_ns is not None else None
+        self._ending = _Ending(deadline, restart_ns)
+        self._due.clear()
+        for child in self._children.values():
+            if child.role != children.CUSTODIAN:
+                child.kill(signal.SIGTERM)
+
+    def _kill_all(self) -> None:
+        for child in self._children.values():
+            child.kill(signal.SIGKILL)
+
+    def _all_ended(self, ending: _Ending) -> None:
+        self._hang_up()
+        if ending.restart_ns is not None:
+            self._ending = None
+            self._due = {_CUSTODIAN_SLOT: ending.restart_ns}
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            self._events.unregister(self._line.fileno())
+            self._line.close()
+            self._line = None
+
+    # -- events
+
+    def _watch(self, fd: int, react: Callable[[], None]) -> None:
+        self._events.register(fd, selectors.EVENT_READ, react)
+
+    def _on_life(self, child: Child) -> None:
+        self._events.unregister(child.life)
+        child.ready = handoff.READY in os.read(child.life, 1)
+        if self._announce is not None and all(one.ready for one in self._children.values()):
+            announce, self._announce = self._announce, None
+            announce()
+
+    def _on_end(self, child: Child) -> None:
+        self._events.unregister(child.pidfd)
+        if child.life in self._events.get_map():
+            self._events.unregister(child.life)
+        status = child.release()
+        del self._children[child.slot]
+        self._page.fold(child.slot)
+        if self._ending is None:
+            self._replace(child, status)
+        if self._ending is not None and not self._children:
+            self._all_ended(self._ending)
+
+    def _replace(self, child: Child, status: int) -> None:
+        _log.warning("%s(%d) ended with status %d", child.role, child.pid, status)
+        if self._announce is not None and status == handoff.BAD_CONFIGURATION:
+            self._failed = True
+            self._end_all(0.0, restart_ns=None)
+            return
+        self._page.base().add("respawns")
+        now = self._clock.boot_ns()
+        lived = (now - child.started_ns) / NANOSECOND
+        due_ns = now + int(self._backoff(child.slot).delay(lived) * NANOSECOND)
+        if child.role == children.CUSTODIAN:
+            _log.error("the custodian is gone: the node is sealed")
+            self._end_all(0.0, due_ns)
+            self._kill_all()
+        else:
+            self._due[child.slot] = due_ns
+
+    def _backoff(self, slot: int) -> Backoff:
+        return self._backoffs.setdefault(slot, Backoff())
+
+    def _on_line(self) -> None:
+        if self._line is None:
+            return
+        message, _ = control.receive(self._line)
+        if message is None:  # the custodian's end is seen by its pidfd
+            self._hang_up()
+        elif isinstance(message, control.SealAll):
+            _log.info("sealed: ending every process that held keys")
+            self._end_all(SEAL_DRAIN, self._clock.boot_ns())
+
+    def _on_signals(self, wake: int) -> None:
+        numbers = set(os.read(wake, 64))
+        if signal.SIGHUP in numbers:
+            _log.info("nothing to reload")
+        if numbers & {signal.SIGTERM, signal.SIGINT}:
+            stopping = self._ending is not None and self._ending.restart_ns is None
+            _log.info("stopping")
+            self._end_all(0.0 if stopping else self._nursery.settings.drain, None)
+
+    # -- time
+
+    def _pause(self) -> float:
+        """Seconds until there is something to do."""
+        moments = list(self._due.values())
+        if self._ending is not None:
+            moments.append(self._ending.deadline_ns)
+        wait = min(moments, default=0) - self._clock.boot_ns() if moments else TICK * NANOSECOND
+        return min(TICK, max(0.0, wait / NANOSECOND))
+
+    def _on_time(self) -> None:
+        now = self._clock.boot_ns()
+        if self._ending is not None:
+            if now >= self._ending.deadline_ns or self._only_custodian():
+                self._kill_all()
+            return
+        self._kill_stuck()
+        for slot in sorted(slot for slot, due_ns in self._due.items() if due_ns <= now):
+            if slot == _CUSTODIAN_SLOT:
+                self._start_all()
+                return
+            del self._due[slot]
+            self._start(slot)
+
+    def _only_custodian(self) -> bool:
+        return all(child.role == children.CUSTODIAN for child in self._children.values())
+
+    def _kill_stuck(self) -> None:
+        for child in self._children.values():
+            if page.stuck(self._page, child.slot, self._clock, STUCK_NS):
+                _log.error("%s(%d) is stuck in a write: killed", child.role, child.pid)
+                self._page.base().add("stuck_writers_killed")
+                child.kill(signal.SIGKILL)
+
+
+def main(argv: list[str]) -> int:
+    """`custody server -config=FILE …`: run a node until a signal ends it; the exit status."""
+    try:
+        settings, warnings = config.load(argv)
+    except config.BadConfiguration as error:
+        print(f"custody: {error}", file=sys.stderr)  # noqa: T201 - before there is a log
+        return 1
+    log.configure("supervisor", settings.log_level, settings.log_format)
+    for warning in warnings:
+        _log.warning("%s", warning)
+    handoff.harden()
+    handoff.raise_file_limit()
+    try:
+        lock = DataLock(Path(settings.data_path))
+        try:
+            return _serve(settings)
+        finally:
+            lock.release()
+    except (DataInUse, OSError) as error:
+        _log.error("cannot start: %s", error)
+        return 1
+
+
+def _serve(settings: Settings) -> int:
+    sockets = [bind(listener) for listener in settings.listeners]
+    fd = page.create()
+    nursery = Nursery(settings, fd, [one.fileno() for one in sockets], config.child_environment())
+
+    def announce() -> None:
+        urls = ", ".join(
+            msgspec.structs.replace(listener, port=one.getsockname()[1]).url
+            for listener, one in zip(settings.listeners, sockets, strict=True)
+        )
+        print(f"custody is ready at {urls}", flush=True)  # noqa: T201 - the one line of output
+
+    return Supervisor(nursery, page.Page(fd), SystemClock()).run(announce)
