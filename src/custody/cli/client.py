@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
-from urllib.parse import SplitResult, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
 from custody.base.secret import Secret
 from custody.cli.errors import RemoteError, UsageError
@@ -21,7 +21,7 @@ from custody.cli.settings import TLS, Connection
 
 _REDIRECTS = frozenset({301, 302, 307, 308})
 _NOT_FOUND = 404
-_FIRST_ERROR = 400
+_FIRST_REFUSAL = 300  # redirects that were not followed, and errors
 _SHOWN_PARAMETERS = frozenset({"list", "version", "after", "limit"})
 _LONGEST_RAW = 500  # characters of an answer that is not ours, in an error
 _TO_TLS = b"Client sent an HTTP request to an HTTPS server"
@@ -109,8 +109,8 @@ class Client:
             target += "?" + urlencode(request.parameters, errors="surrogateescape")
         status, raw, location = self._round_trip(address, request, target)
         if status in _REDIRECTS and location and self._connection.follow_redirects:
-            moved = urlsplit(location)
-            if address.scheme == "https" and moved.scheme != "https":
+            moved = urlsplit(urljoin(f"{address.scheme}://{address.netloc}{target}", location))
+            if moved.scheme not in ("https", address.scheme):
                 raise RemoteError("redirect would cause protocol downgrade")
             target = moved.path + (f"?{moved.query}" if moved.query else "")
             status, raw, _ = self._round_trip(moved, request, target)
@@ -143,7 +143,7 @@ class Client:
         return body
 
     def _checked(self, request: Request, answer: Answer) -> Answer:
-        if answer.status < _FIRST_ERROR:
+        if answer.status < _FIRST_REFUSAL:
             return answer
         errors = answer.body.get("errors")
         listed = errors if isinstance(errors, list) else []

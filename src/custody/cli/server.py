@@ -1,18 +1,14 @@
 """`custody server` and `custody version`."""
 
-from importlib import import_module
-
 from custody import __version__
 from custody.cli.command import ANY, Command, Context, Example
-
-# By name: a client's command must not pay for importing the server.
-_SUPERVISOR = "custody.serve.supervisor"
 
 
 def server(context: Context) -> int:
     """Run the server until it is told to stop; its own exit code."""
-    code: int = import_module(_SUPERVISOR).main(list(context.arguments))
-    return code
+    from custody.serve.supervisor import main  # noqa: PLC0415 a client must not pay for it
+
+    return main(list(context.arguments))
 
 
 def version(context: Context) -> int:

@@ -129,6 +129,7 @@ class FakeVault:
         self.audit: dict[str, Any] = {}
         self.requests: list[dict[str, Any]] = []
         self.canned: dict[str, Reply] = {}
+        self.redirect = ""  # where every request is sent on to
 
     def answer(
         self, method: str, path: str, query: dict[str, str], headers: Any, body: Any
@@ -342,7 +343,10 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(raw) if raw else None
         status, answer = self.server.vault.answer(self.command, path, query, self.headers, body)
         content = b"" if answer is None else json.dumps(answer).encode()
-        self.send_response(status)
+        moved = self.server.vault.redirect
+        self.send_response(307 if moved else status)
+        if moved:
+            self.send_header("Location", moved + self.path)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

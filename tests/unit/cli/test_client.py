@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 CLI = Callable[..., tuple[int, str, str]]
 NOW = datetime(2020, 1, 1, tzinfo=UTC)
+TLS_ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n{"data": {"over": "tls"}}'
 
 
 def test_every_request_says_what_it_is_and_for_whom(cli: CLI, server: Any) -> None:
@@ -130,10 +131,30 @@ def test_https_to_a_plain_server_names_the_other_scheme(cli: CLI, server: Any) -
     assert "The server answered without TLS" in err
 
 
+def test_a_redirect_is_followed_with_method_and_body(
+    cli: CLI, server: Any, fresh_server: Any
+) -> None:
+    server.vault.redirect = fresh_server.address
+    assert cli("write", "sys/init", "secret_shares=3")[0] == 0
+    request = fresh_server.vault.requests[-1]
+    assert (request["method"], request["body"]) == ("PUT", {"secret_shares": "3"})
+    code, _, err = cli("write", "-disable-redirects", "sys/init", "a=b")
+    assert (code, "Code: 307." in err) == (2, True)
+    assert len(fresh_server.vault.requests) == 1
+
+
+def test_a_redirect_is_followed_once(cli: CLI, server: Any) -> None:
+    server.vault.redirect = "/elsewhere"
+    code, _, err = cli("read", "kv/x")
+    assert (code, "Code: 307." in err) == (2, True)
+    assert [request["path"] for request in server.vault.requests] == ["kv/x", "/elsewhere/v1/kv/x"]
+
+
 class TLSServer:
     """Answers one kind of request over TLS, until it is closed."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
+        self.answer = TLS_ANSWER
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate, key)
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -142,7 +163,6 @@ class TLSServer:
         self.thread.start()
 
     def serve(self) -> None:
-        body = b'{"data": {"over": "tls"}}'
         while True:
             plain, _ = self.listener.accept()
             with plain:
@@ -151,10 +171,7 @@ class TLSServer:
                 try:
                     with self.context.wrap_socket(plain, server_side=True) as wrapped:
                         wrapped.recv(65536)
-                        wrapped.sendall(
-                            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
-                        )
-                        wrapped.sendall(body)
+                        wrapped.sendall(self.answer)
                 except OSError:
                     continue  # a client that does not trust us, or speaks no TLS
 
@@ -215,6 +232,21 @@ def test_a_certificate_is_verified_by_authority_and_name(
     pem = {**env, "CUSTODY_CACERT_BYTES": certificate.read_text()}
     assert cli("read", *named, env=pem) == (0, "tls", "")
     assert cli("read", "-tls-skip-verify", "-field=over", "kv/x", env=env) == (0, "tls", "")
+
+
+def test_a_redirect_never_leads_away_from_tls(
+    cli: CLI, server: Any, tls_server: TLSServer, certificate: Path
+) -> None:
+    location = f"Location: {server.address}/v1/kv/x".encode()
+    tls_server.answer = b"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\n" + location + b"\r\n\r\n"
+    env = {
+        "CUSTODY_ADDR": f"https://127.0.0.1:{tls_server.port}",
+        "CUSTODY_CACERT": str(certificate),
+        "CUSTODY_TLS_SERVER_NAME": "vault.test",
+    }
+    code, _, err = cli("read", "kv/x", env=env)
+    assert (code, "protocol downgrade" in err) == (2, True)
+    assert server.vault.requests == []
 
 
 def test_http_to_a_tls_server_names_the_other_scheme(cli: CLI, tls_server: TLSServer) -> None:
