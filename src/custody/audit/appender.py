@@ -134,8 +134,8 @@ class Appender:
             raise _Lost("truncated")
 
     def _open(self) -> _File:
-        if not self._path.parent.exists():
-            os.makedirs(self._path.parent, _DIRECTORY_MODE, exist_ok=True)  # noqa: PTH103  # Path.mkdir gives the mode to the last one only
+        for folder in reversed([each for each in self._path.parents if not each.exists()]):
+            folder.mkdir(_DIRECTORY_MODE, exist_ok=True)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
         fd = os.open(self._path, flags, self._mode or _FILE_MODE)
         try:

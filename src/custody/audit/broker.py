@@ -113,7 +113,7 @@ class Broker:
         self._timer: asyncio.TimerHandle | None = None
         self._running: set[asyncio.Future[None]] = set()
 
-    def use(self, table: AuditTable | None) -> None:
+    def use(self, table: AuditTable) -> None:
         """Record to the devices of `table` from now on; returns at once if it is the same object.
 
         Records taken before go to the devices of the table before.
@@ -121,8 +121,7 @@ class Broker:
         if table is self._table:
             return
         self._flush()
-        configs = {} if table is None else table.devices
-        slots = {path: self._slot(path, config) for path, config in configs.items()}
+        slots = {path: self._slot(path, config) for path, config in table.devices.items()}
         for path, old in self._slots.items():
             if slots.get(path) is not old:
                 old.device.stop()
@@ -130,12 +129,14 @@ class Broker:
         self._table = table
 
     async def record(self, entry: Entry) -> None:
-        """Return once at least one device has kept `entry`; at once if there are no devices.
+        """Return once at least one device has kept `entry`; at once if the table is empty.
 
-        Raises AuditFailed if none has within the deadline.
+        Raises AuditFailed if none has within the deadline, or no table is in use yet.
         """
         slots = self._slots
         if not slots:
+            if self._table is None:
+                raise AuditFailed("the audit devices are not known yet")
             return
         records = [slot.encoder.encode(entry) for slot in slots.values()]
         batch = self._batch
@@ -195,15 +196,15 @@ class Broker:
                 slot.device.reopen()
 
     async def close(self) -> None:
-        """Finish what was taken and end the devices."""
+        """Finish what was taken and end the devices; from then on every record is refused."""
         self._flush()
         for slot in self._slots.values():
             await slot.device.close()
         while self._running:
             await asyncio.wait(self._running)
             await asyncio.sleep(0)
-        self._slots = {}
-        self._table = None
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _slot(self, path: str, config: DeviceConfig) -> _Slot:
         known = self._slots.get(path)

@@ -3,14 +3,14 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from custody.base.clock import NANOSECOND, rfc3339
 
-_BLOCK = 1024 * 1024
-_SLACK_NS = 10 * NANOSECOND  # how far writers' records may stand out of order
-_MARK = b'"event_id":"'
+_BLOCK: Final = 1024 * 1024
+_SLACK_NS: Final = 10 * NANOSECOND  # how far writers' records may stand out of order
 
 
 class _Custody(msgspec.Struct):
@@ -56,7 +56,7 @@ def _files(path: str, since_ns: int) -> list[str]:
 def _search(path: str, wanted: set[str], floor: str) -> set[str]:
     decoder = msgspec.json.Decoder(_Record)
     found: set[str] = set()
-    for line in _backwards(path):
+    for line in backwards(path):
         try:
             record = decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -70,13 +70,13 @@ def _search(path: str, wanted: set[str], floor: str) -> set[str]:
     return found
 
 
-def _backwards(path: str) -> Iterator[bytes]:
+def backwards(path: str, block_size: int = _BLOCK) -> Iterator[bytes]:
     """The whole lines of the file, last first; what follows the last line end is not one."""
     with Path(path).open("rb", buffering=0) as file:
         position = file.seek(0, os.SEEK_END)
         rest, first = b"", True
         while position:
-            size = min(_BLOCK, position)
+            size = min(block_size, position)
             position -= size
             block = os.pread(file.fileno(), size, position) + rest
             rest, *lines = block.split(b"\n")

@@ -56,7 +56,7 @@ def normal(path: str) -> str:
 
 
 def read(rows: Rows) -> AuditTable:
-    """The table; the same object as long as the row is the same."""
+    """The table; the same object as long as the row is the same. EMPTY itself if it is missing."""
     return rows.memo(Table.AUDIT, KEY, _decode) or EMPTY
 
 
