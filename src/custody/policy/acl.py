@@ -219,6 +219,15 @@ def pattern_regex(pattern: str) -> re.Pattern[str]:
     return re.compile(body if start != pattern else body + r"\Z")
 
 
+def covers(pattern: str, path: str) -> bool:
+    """Whether `pattern` matches `path`, whatever other patterns there are."""
+    if not is_wild(pattern):
+        return pattern == path
+    if not has_segment_wildcard(pattern):
+        return path.startswith(pattern[:-1])
+    return pattern_regex(pattern).match(path) is not None
+
+
 def _is_prefix(pattern: str) -> bool:
     return pattern.endswith("*") and not has_segment_wildcard(pattern)
 

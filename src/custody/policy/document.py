@@ -115,16 +115,16 @@ def decode_text(text: str) -> str:
 def parse_time_ns(value: object) -> int:
     """Nanoseconds since the epoch in an RFC 3339 text or a number of seconds.
 
-    Raises BadRequest.
+    At least 1, since 0 stands for never. Raises BadRequest.
     """
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if isinstance(text, str):
         match = _RFC3339.fullmatch(text)
         if match is None and _INTEGER.fullmatch(text):
-            return int(text) * NANOSECOND
+            return max(1, int(text) * NANOSECOND)
         if match is not None:
             try:
-                return _nanoseconds(*match.groups())
+                return max(1, _nanoseconds(*match.groups()))
             except (ValueError, OverflowError):
                 pass  # a month 13, a zone of 99 hours: said below
     raise BadRequest("could not parse string as date and time")
@@ -312,7 +312,7 @@ def _duration(key: str, value: hcl.Value) -> int:
 
 def _expiration(_: str, value: hcl.Value) -> int:
     try:
-        return max(1, parse_time_ns(value))  # 0 would be never
+        return parse_time_ns(value)
     except BadRequest as error:
         raise _Refused(f"invalid expiration time: {error}") from error
 
