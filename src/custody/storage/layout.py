@@ -8,6 +8,7 @@ Restore and compaction write a new generation and then replace CURRENT.
 """
 
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 FORMAT = 1
 ENGINE = "lmdb-0.9"
 _FIRST = "gen-000001"
+_GENERATION = re.compile(r"gen-[0-9]{6}")
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _NETWORK = frozenset(
     {"9p", "afs", "ceph", "cifs", "fuse", "gfs2", "glusterfs", "gpfs", "lustre", "nfs", "nfs4"}
@@ -56,10 +58,10 @@ def prepare(shard: Path) -> Path:
     if not current.exists():
         (shard / _FIRST).mkdir(mode=0o700, exist_ok=True)
         _write(current, _FIRST.encode() + b"\n")
-    generation = shard / current.read_text().strip()
-    if not generation.is_dir() or generation.parent != shard:
-        raise WrongFormat(f"{current} names {generation.name}, which is not there")
-    return generation
+    name = current.read_text().strip()
+    if not _GENERATION.fullmatch(name) or not (shard / name).is_dir():
+        raise WrongFormat(f"{current} names {name!r}, which is no generation here")
+    return shard / name
 
 
 def file_system(path: Path, mountinfo: str) -> str:
