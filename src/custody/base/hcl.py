@@ -41,6 +41,7 @@ __all__ = ["MAX_DEPTH", "MAX_SIZE", "HCLError", "Item", "Object", "Value", "pars
 MAX_DEPTH = 64
 MAX_SIZE = 1024 * 1024  # bytes of UTF-8
 
+_MAX_QUOTED = 256  # characters of the text that an error repeats
 _JSON_TOKEN = re.compile(
     r'[ \t\r\n]*(?:(?P<sign>[{}\[\],:])|(?P<literal>"(?:[^"\\]|\\.)*"|[^\s{}\[\],:"]+))'
 )
@@ -196,7 +197,7 @@ class _Parser:
             if len(keys) > 1:
                 raise self._error("nested object expected: LBRACE got: ASSIGN")
         elif keys and kind in {EOF, RBRACE}:
-            names = " ".join(token.text for token in keys)
+            names = " ".join(token.text for token in keys)[:_MAX_QUOTED]
             raise self._error(f"key '{names}' expected start of object ('{{') or assignment ('=')")
         else:
             raise self._error(f"expected: IDENT | STRING | ASSIGN | LBRACE got: {kind}")
@@ -211,7 +212,8 @@ class _Parser:
         if kind == LBRACK:
             return self._list(depth)
         line, column = self._source.place(self._token.offset)
-        raise self._error(f"Unknown token: {line}:{column} {kind} {self._token.text}")
+        text = self._token.text[:_MAX_QUOTED]
+        raise self._error(f"Unknown token: {line}:{column} {kind} {text}")
 
     def _open(self, depth: int) -> None:
         if depth >= MAX_DEPTH:
