@@ -59,6 +59,7 @@ class Appender:
         self._file: _File | None = None
         self._lost = ""
         self._unsynced = False
+        self._sync_failed = False  # set by `sync`, met by the next batch
         self._lock = threading.Lock()  # guards opening and closing against `sync`
 
     def append(self, records: Sequence[bytes]) -> None:
@@ -88,7 +89,7 @@ class Appender:
         try:
             os.fdatasync(fd)
         except OSError as error:
-            self._lost = "not synced"
+            self._sync_failed = True
             raise DeviceFailed(f"{self._path}: {error.strerror}") from error
         finally:
             os.close(fd)
@@ -121,8 +122,9 @@ class Appender:
 
     def _check(self, file: _File) -> None:
         """Raise _Lost unless the path names `file` and our last line stands in it."""
-        if self._lost and file.tail:
-            raise _Lost(self._lost)
+        if self._sync_failed:
+            self._sync_failed = False
+            raise _Lost("not synced")
         try:
             found = self._path.stat()
         except FileNotFoundError:
@@ -205,7 +207,7 @@ def _write_once(file: _File, data: bytes, done: int) -> int:
     count = os.write(file.fd, memoryview(data)[done:])
     end = os.lseek(file.fd, 0, os.SEEK_CUR)
     begin = end - count
-    if begin and os.pread(file.fd, 1, begin - 1) != b"\n":
+    if begin not in {0, file.end} and os.pread(file.fd, 1, begin - 1) != b"\n":
         _overwrite(file.fd, begin - 1, b"\n")
     whole = data.rfind(b"\n", done, done + count) + 1
     torn = done + count - max(whole, done)

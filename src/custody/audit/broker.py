@@ -22,6 +22,7 @@ from custody.base.errors import AuditFailed, BadRequest
 from custody.base.ids import Source, new_uuid
 
 DEADLINE_NS: Final = 2 * NANOSECOND
+_GRACE_TURNS: Final = 4  # from a thread's answer to its batch being settled, and one more
 
 
 class Counters(msgspec.Struct):
@@ -259,7 +260,14 @@ class Broker:
 
     def _arm(self, delay_ns: int) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(max(delay_ns, 0) / NANOSECOND, self._expire)
+        self._timer = loop.call_later(max(delay_ns, 0) / NANOSECOND, self._ring, _GRACE_TURNS)
+
+    def _ring(self, turns: int) -> None:
+        """Expire after `turns` of the loop: one that was stalled has answers to hear first."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._ring, turns - 1)
+        else:
+            self._expire()
 
     def _expire(self) -> None:
         """Fail the batches whose deadline has passed; their devices hang until they settle."""

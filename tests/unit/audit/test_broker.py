@@ -1,6 +1,7 @@
 """A record is kept by at least one device, or the caller is told that it is not."""
 
 import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -174,13 +175,29 @@ def test_a_hanging_device_delays_nothing_when_another_accepts(
 ) -> None:
     async def run() -> None:
         bench = Bench("a/", "b/", deadline_ns=SECOND // 20)
-        hanging = bench.devices["a/"]
+        hanging, counters = bench.devices["a/"], bench.broker.counters["a/"]
         hanging.gate.clear()
-        for number in range(100):
+        count = 0
+        while not counters.failed:  # until the hanging one is passed over
+            count += 1
             async with asyncio.timeout(1):
-                await bench.broker.record(fresh(request_entry, str(number)))
-        assert len(bench.devices["b/"].kept) == 100
+                await bench.broker.record(fresh(request_entry, str(count)))
+        assert len(bench.devices["b/"].kept) == count
         hanging.gate.set()
+
+    asyncio.run(run())
+
+
+def test_an_answer_that_waits_while_the_loop_is_stalled_is_not_too_late(
+    request_entry: RequestEntry,
+) -> None:
+    async def run() -> None:
+        bench = Bench("a/", deadline_ns=SECOND // 100)
+        recording = asyncio.create_task(bench.broker.record(request_entry))
+        asyncio.get_running_loop().call_soon(stalled.wait, 0.05)
+        await recording
+
+    stalled = threading.Event()
 
     asyncio.run(run())
 
