@@ -41,11 +41,10 @@ class Expiry:
         now_ns = max(self._clock.now_ns(), self._floor())
         with self._store.snapshot() as rows:
             due_ns = clearing.next_due_ns(rows)
-            many = due_ns is not None and clearing.count_due(rows, now_ns, MANY + 1) > MANY
-        if due_ns is None:
-            return POLL
-        if due_ns > now_ns:
-            return min(POLL, (due_ns - now_ns) / NANOSECOND)
+            if due_ns is None or due_ns > now_ns:
+                self.clock_jump = False
+                return POLL if due_ns is None else min(POLL, (due_ns - now_ns) / NANOSECOND)
+            many = clearing.count_due(rows, now_ns, MANY + 1) > MANY
         if self._must_wait(many=many):
             return POLL
         step = await self._store.write(

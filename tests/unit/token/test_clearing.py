@@ -1,0 +1,100 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from custody.base.store import Table
+from custody.testing.tokens import TokenBench, token_hash
+from custody.token import clearing
+from custody.token.rows import stamp
+
+
+@pytest.fixture
+def bench() -> TokenBench:
+    return TokenBench()
+
+
+@given(
+    parents=st.lists(st.integers(min_value=0, max_value=10**6), min_size=1, max_size=25),
+    survives=st.lists(st.booleans(), max_size=60),
+    limit=st.integers(min_value=1, max_value=4),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_sweep_that_is_killed_at_any_step_is_finished_by_the_next(
+    parents: list[int], survives: list[bool], limit: int
+) -> None:
+    bench = TokenBench()
+    names = ["root"]
+    bench.make("root", ttl=100)
+    for parent in parents:
+        name = f"token-{len(names)}"
+        bench.make(name, names[parent % len(names)], ttl=50)
+        names.append(name)
+    bench.make("stranger")
+    bench.revoke("root")
+    gone: list[bytes] = []
+    outcomes = iter(survives)
+    more = True
+    while more:
+        commit = next(outcomes, True)
+        with bench.tables.transaction(commit=commit) as txn:
+            step = clearing.sweep(txn, bench.now_ns, limit)
+        if commit:
+            more = step.more
+            gone += step.revoked
+        assert not any(bench.good(name) for name in names)
+    assert sorted(gone) == sorted(token_hash(name) for name in names[1:])
+    rows = bench.rows()
+    assert set(rows.pop(Table.TOKEN)) == {token_hash("stranger")}
+    assert len(rows.pop(Table.ACCESSOR)) == 1
+    assert not any(rows.values())
+
+
+def test_a_step_changes_no_more_rows_than_it_may(bench: TokenBench) -> None:
+    bench.make("root", ttl=60)
+    for number in range(120):
+        bench.make(f"child-{number}", "root", ttl=60)
+        bench.make(f"grandchild-{number}", f"child-{number}", ttl=60)
+    bench.revoke("root")
+    with bench.tables.transaction() as txn:
+        assert clearing.sweep(txn, bench.now_ns, 99).more
+    assert bench.tables.changed == 99 * clearing.KEYS_PER_TOKEN
+
+
+def test_expiry_takes_the_longest_due_first_and_no_more_than_asked(bench: TokenBench) -> None:
+    for name, ttl in (("c", 3), ("a", 1), ("b", 2), ("later", 99)):
+        bench.make(name, ttl=ttl)
+    bench.advance(5)
+    with bench.tables.transaction() as txn:
+        step = clearing.expire(txn, bench.now_ns, 2)
+    assert step == clearing.Step((token_hash("a"), token_hash("b")), more=True)
+    with bench.tables.transaction() as txn:
+        step = clearing.expire(txn, bench.now_ns, 2)
+    assert step == clearing.Step((token_hash("c"),), more=False)
+    assert bench.good("later")
+
+
+def test_a_row_in_the_index_that_no_token_stands_behind_is_dropped(bench: TokenBench) -> None:
+    bench.make("a", ttl=100)
+    with bench.tables.transaction() as txn:
+        txn.put(Table.EXPIRY, stamp(1) + token_hash("a"), b"")
+        txn.put(Table.EXPIRY, stamp(1) + token_hash("nobody"), b"")
+    with bench.tables.transaction() as txn:
+        assert clearing.expire(txn, bench.now_ns, 10) == clearing.Step((), more=False)
+    assert bench.good("a")
+    assert len(bench.rows()[Table.EXPIRY]) == 1
+
+
+def test_the_head_of_the_index_says_when_to_come_back(bench: TokenBench) -> None:
+    with bench.tables.snapshot() as rows:
+        assert clearing.next_due_ns(rows) is None
+    bench.make("a", ttl=30)
+    bench.make("b", ttl=10)
+    with bench.tables.snapshot() as rows:
+        assert clearing.next_due_ns(rows) == bench.now_ns + 10 * 10**9
+        assert clearing.count_due(rows, bench.now_ns + 30 * 10**9, 10) == 2
+        assert clearing.count_due(rows, bench.now_ns + 30 * 10**9, 1) == 1
+
+
+def test_sweeping_where_nothing_is_marked_does_nothing(bench: TokenBench) -> None:
+    with bench.tables.transaction() as txn:
+        assert clearing.sweep(txn, bench.now_ns, 10) == clearing.Step((), more=False)
