@@ -24,12 +24,22 @@ class Memory:
     loaded: float
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What Custody takes with that many tokens: seconds to unseal, MiB a moment later."""
+
+    tokens: int
+    unseal: float
+    memory: float
+
+
 @dataclass(slots=True)
 class Result:
-    """Every round's figures by workload and server, and the memory by server."""
+    """Every round's figures by workload and server, the memory by server, the cost of tokens."""
 
     rounds: dict[str, dict[str, list[Measure]]] = field(default_factory=dict)
     memory: dict[str, Memory] = field(default_factory=dict)
+    costs: list[Cost] = field(default_factory=list)
 
     def add(self, workload: str, server: str, measure: Measure) -> None:
         """Keep one round."""
@@ -60,6 +70,11 @@ def table(result: Result) -> str:
     lines.append("")
     for server, memory in result.memory.items():
         lines.append(f"memory of {server}: {memory.ready:.0f} MiB ready, {memory.loaded:.0f} after")
+    lines += [
+        f"Custody with {cost.tokens:,} tokens: unsealed in {cost.unseal:.2f} s,"
+        f" {cost.memory:.0f} MiB"
+        for cost in result.costs
+    ]
     lines += ["", *_verdicts(result)]
     return "\n".join(lines)
 
@@ -84,9 +99,10 @@ def write_json(result: Result, path: Path, seconds: int) -> None:
             "offered": OFFERED,
             "workers": WORKERS,
         },
-        "units": {"rate": "requests/s", "p50": "ms", "p99": "ms", "memory": "MiB"},
+        "units": {"rate": "requests/s", "p50": "ms", "p99": "ms", "memory": "MiB", "unseal": "s"},
         "medians": medians,
         "memory": {server: asdict(memory) for server, memory in result.memory.items()},
+        "tokens": [asdict(cost) for cost in result.costs],
         "rounds": rounds,
     }
     path.write_text(json.dumps(document, indent=2) + "\n")

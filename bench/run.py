@@ -28,6 +28,7 @@ from bench.prepare import prepare, probe
 from bench.result import WORKLOADS, Memory, Result, table, write_json
 from bench.targets import CUSTODY, Starter, Target, bare, custody, openbao
 
+FEW_TOKENS = 1000
 RESULTS = Path(__file__).with_name("results")
 
 _WARM_UP = 1  # seconds, once for each server and workload
@@ -39,7 +40,7 @@ def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and clean up
     try:
-        result = _measured(options.rounds, options.seconds, _starters(options.bao))
+        result = _measured(options, _starters(options.bao))
     except (LoadFailed, NotReady, Refused, OSError, http.client.HTTPException, ValueError) as error:
         print(f"make bench: {error}", file=sys.stderr)
         return 1
@@ -52,9 +53,11 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1-20")
-    parser.add_argument("--seconds", type=int, default=5, choices=range(1, 61), metavar="1-60")
-    parser.add_argument("--bao", default=os.environ.get("BAO") or shutil.which("bao"))
+    add = parser.add_argument
+    add("--rounds", type=int, default=3, choices=range(1, 21), metavar="1-20")
+    add("--seconds", type=int, default=5, choices=range(1, 61), metavar="1-60")
+    add("--tokens", type=int, default=500_000, choices=range(2_000_001), metavar="0-2000000")
+    add("--bao", default=os.environ.get("BAO") or shutil.which("bao"))
     return parser.parse_args()
 
 
@@ -65,12 +68,22 @@ def _starters(bao: str | None) -> list[Starter]:
     return [custody, openbao(Path(bao).resolve(strict=True)), bare]
 
 
-def _measured(rounds: int, seconds: int, starters: list[Starter]) -> Result:
-    """Start every server, measure, and stop them all, come what may."""
+def _measured(options: argparse.Namespace, starters: list[Starter]) -> Result:
+    """Measure everything; nothing is left running and no data is left, come what may."""
     result = Result()
+    # /var/tmp is on a disk where /tmp may be memory, which would make every sync free.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
+        _under_load(options, starters, result, Path(scratch))
+        if options.tokens:
+            print(f"seeding {FEW_TOKENS:,}, then {options.tokens:,} tokens", flush=True)
+            result.costs = seed.measure(Path(scratch) / "seed", [FEW_TOKENS, options.tokens])
+    return result
+
+
+def _under_load(
+    options: argparse.Namespace, starters: list[Starter], result: Result, scratch: Path
+) -> None:
     with contextlib.ExitStack() as stack:
-        # /var/tmp is on a disk where /tmp may be memory, which would make every sync free.
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/var/tmp")))
         targets = []
         for number, start in enumerate(starters):
             target = start(scratch / str(number))
@@ -79,11 +92,10 @@ def _measured(rounds: int, seconds: int, starters: list[Starter]) -> Result:
             prepare(target)
             targets.append(target)
         ready = {target.name: memory.held(target.process.pid) for target in targets}
-        _alternate(targets, result, rounds, seconds)
+        _alternate(targets, result, options.rounds, options.seconds)
         for target in targets:
             loaded = memory.held(target.process.pid)
             result.memory[target.name] = Memory(ready[target.name], loaded)
-    return result
 
 
 def _alternate(targets: list[Target], result: Result, rounds: int, seconds: int) -> None:

@@ -23,6 +23,7 @@ BARE = "bare listener"
 WORKERS = min(os.cpu_count() or 1, 8)  # as many as Custody starts by default
 
 _LOOPBACK = "127.0.0.1"
+_CONFIG = "server.hcl"
 _OPENBAO = """\
 storage "raft" {{
   path    = {data}
@@ -69,8 +70,14 @@ def custody(directory: Path) -> Target:
     """Custody with its default workers, the embedded store and a file audit device."""
     api = API(_LOOPBACK, free_port())
     text = config.custody(api, directory / "data", directory / "audit.log", "warn")
-    command: list[str | Path] = [process.CUSTODY, "server", f"-config={_written(directory, text)}"]
-    return Target(CUSTODY, api, process.start(command, directory / "server.log"))
+    _write(directory, text)
+    return Target(CUSTODY, api, start_custody(directory))
+
+
+def start_custody(directory: Path) -> subprocess.Popen[bytes]:
+    """Start it on the configuration and the data that are in `directory`."""
+    command: list[str | Path] = [process.CUSTODY, "server", f"-config={directory / _CONFIG}"]
+    return process.start(command, directory / "server.log")
 
 
 def openbao(executable: Path) -> Starter:
@@ -82,7 +89,8 @@ def openbao(executable: Path) -> Starter:
             **config.quoted(api, directory / "data", directory / "audit.log"),
             cluster_addr=json.dumps(f"http://{_LOOPBACK}:{free_port()}"),
         )
-        command: list[str | Path] = [executable, "server", f"-config={_written(directory, text)}"]
+        _write(directory, text)
+        command: list[str | Path] = [executable, "server", f"-config={directory / _CONFIG}"]
         return Target(OPENBAO, api, process.start(command, directory / "server.log"))
 
     return start
@@ -108,8 +116,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _written(directory: Path, text: str) -> Path:
+def _write(directory: Path, text: str) -> None:
     (directory / "data").mkdir(parents=True)
-    path = directory / "server.hcl"
-    path.write_text(text)
-    return path
+    (directory / _CONFIG).write_text(text)

@@ -140,9 +140,7 @@ def _stop(number: int, _frame: object) -> None:
 
 def _end(server: subprocess.Popen[bytes], number: int) -> int:
     """Pass the signal on and wait; 0 when the server stopped as asked."""
-    if server.poll() is None:
-        server.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
-    code = process.stop(server)
+    code = process.stop(server, signal.SIGTERM if number == signal.SIGHUP else number)
     return 0 if code in (0, -number) else 1
 
 

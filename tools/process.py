@@ -37,10 +37,10 @@ def start(command: Sequence[str | Path], log: Path | None = None) -> subprocess.
             output.close()
 
 
-def stop(process: subprocess.Popen[bytes]) -> int:
-    """End it with SIGTERM, and with SIGKILL if that takes too long; its exit status."""
+def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
+    """End it with that signal, and with SIGKILL if that takes too long; its exit status."""
     if process.poll() is None:
-        process.terminate()
+        process.send_signal(number)
         try:
             process.wait(_GRACE)
         except subprocess.TimeoutExpired:
