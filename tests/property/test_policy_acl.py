@@ -143,3 +143,55 @@ def test_a_deny_is_never_outvoted(
             assert not decision.allowed
         else:
             assert decision.allowed is before.decide(op, path).allowed
+
+
+SETTINGS = st.sampled_from(
+    [
+        'allowed_parameters = { x = ["1", "2*"], y = [] }',
+        'allowed_parameters = { X = [], "*" = [] }',
+        'allowed_parameters = { x = ["3"] }',
+        'denied_parameters = { x = ["2*"] }',
+        "denied_parameters = { y = [] }",
+        'required_parameters = ["x"]',
+        'required_parameters = ["limit", "X"]',
+        "min_wrapping_ttl = 5\nmax_wrapping_ttl = 50",
+        "min_wrapping_ttl = 10",
+        "max_wrapping_ttl = 20",
+        "pagination_limit = 3",
+        "pagination_limit = 7",
+        'list_scan_response_keys_filter_path = "a/{{ .key }}"',
+        'list_scan_response_keys_filter_path = "b/{{ .key }}"',
+        'expiration = "5"',
+        "",
+    ]
+)
+VALUES = st.sampled_from(["1", "2", "22", "3", 3, None, ["1"]])
+WORDS = st.sampled_from(["update", "create", "sudo", "read"])
+
+
+def restricted(rules: list[tuple[str, str]]) -> list[Document]:
+    return [
+        parse(f"p{i}", f'path "a/" {{\ncapabilities = ["list", "{word}"]\n{more}\n}}')
+        for i, (word, more) in enumerate(rules)
+    ]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.lists(st.tuples(WORDS, SETTINGS), max_size=5)
+    .map(restricted)
+    .flatmap(lambda found: st.tuples(st.just(found), st.permutations(found))),
+    st.dictionaries(st.sampled_from(["x", "X", "y", "z"]), VALUES),
+    st.sampled_from([{}, {"limit": "max"}, {"limit": "5"}, {"limit": "-1"}]),
+    st.none() | st.integers(0, 60),
+)
+def test_the_order_of_restrictions_does_not_matter(
+    orders: tuple[list[Document], list[Document]],
+    params: dict[str, object],
+    query: dict[str, str],
+    wrap_ttl: int | None,
+) -> None:
+    one, other = (ACL.compile(order, NOW) for order in orders)
+    for op in OPERATIONS:
+        first = one.decide(op, "a/", params=params, query=query, wrap_ttl=wrap_ttl)
+        assert first == other.decide(op, "a/", params=params, query=query, wrap_ttl=wrap_ttl)

@@ -4,8 +4,8 @@ Policies and configurations of Vault are written in HCL 1, or in the JSON that m
 Neither of Python's parsers serves: python-hcl2 reads HCL 2, another language, and pyhcl gives no
 positions, so that nothing could say which line of a policy decided. This one follows the grammar
 and the error texts of github.com/hashicorp/hcl v1.0.1-vault; it differs where that reader drops
-an unfinished `key =` at the end of the text in silence (an error here), and it takes a heredoc
-whose closing line is the last of the text without a newline.
+an unfinished `key =` at the end of the text in silence (an error here), it takes a heredoc whose
+closing line is the last of the text without a newline, and of several faults it names the first.
 
 Whatever the text, `parse` returns a tree or raises HCLError: no depth, size or character of the
 input raises anything else.
