@@ -197,13 +197,18 @@ class Broker:
                 slot.device.reopen()
 
     async def close(self) -> None:
-        """Finish what was taken and end the devices; from then on every record is refused."""
+        """Finish what was taken, but wait for no device that hangs, and end the devices.
+
+        From then on every record is refused.
+        """
         self._flush()
         for slot in self._slots.values():
             await slot.device.close()
-        while self._running:
-            await asyncio.wait(self._running)
-            await asyncio.sleep(0)
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._deadline_ns / NANOSECOND)
+        await asyncio.sleep(0)
+        for batch in self._open:
+            batch.fail("the audit devices are closed")
         if self._timer is not None:
             self._timer.cancel()
 

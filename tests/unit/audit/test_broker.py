@@ -308,6 +308,20 @@ def test_data_that_cannot_be_encoded_raises_and_leaves_the_batch_whole(
     asyncio.run(run())
 
 
+def test_closing_does_not_wait_for_a_device_that_hangs(request_entry: RequestEntry) -> None:
+    async def run() -> None:
+        bench = Bench("a/", deadline_ns=SECOND // 20)
+        bench.devices["a/"].gate.clear()
+        waiting = asyncio.create_task(bench.broker.record(request_entry))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await bench.broker.close()
+        with pytest.raises(AuditFailed):
+            await waiting
+
+    asyncio.run(run())
+
+
 def test_before_a_table_is_known_nothing_passes(request_entry: RequestEntry) -> None:
     async def run() -> None:
         broker = Broker({}, SystemClock(), SystemSource())
