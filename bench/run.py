@@ -22,7 +22,7 @@ from pathlib import Path
 from tools import process
 from tools.api import NotReady, Refused
 
-from bench import chart, memory
+from bench import chart, memory, seed
 from bench.load import TOKEN, WRITE, LoadFailed, run
 from bench.prepare import prepare, probe
 from bench.result import WORKLOADS, Memory, Result, table, write_json
