@@ -98,3 +98,22 @@ def test_the_head_of_the_index_says_when_to_come_back(bench: TokenBench) -> None
 def test_sweeping_where_nothing_is_marked_does_nothing(bench: TokenBench) -> None:
     with bench.tables.transaction() as txn:
         assert clearing.sweep(txn, bench.now_ns, 10) == clearing.Step((), more=False)
+
+
+def test_a_token_is_not_cleared_in_the_second_in_which_it_ends(bench: TokenBench) -> None:
+    bench.advance(0.5)
+    bench.make("a", ttl=10)
+    bench.advance(9.75)
+    with bench.tables.transaction() as txn:
+        assert clearing.expire(txn, bench.now_ns, 10) == clearing.Step((), more=False)
+    assert bench.good("a")
+
+
+def test_a_child_that_is_already_gone_does_not_hold_a_sweep_up(bench: TokenBench) -> None:
+    bench.make("root")
+    with bench.tables.transaction() as txn:
+        txn.put(Table.CHILD, token_hash("root") + token_hash("nobody"), b"")
+    bench.revoke("root")
+    with bench.tables.transaction() as txn:
+        assert clearing.sweep(txn, bench.now_ns, 10) == clearing.Step((), more=False)
+    assert not any(bench.rows().values())
