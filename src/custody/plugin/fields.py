@@ -8,16 +8,15 @@ A `Fields` subclass is declared like a dataclass; its annotations are among: str
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, NewType, Self, cast
 
 import msgspec
 
 from custody.base.duration import parse_seconds
 from custody.base.errors import BadRequest
 
-
-class Duration(int):
-    """Whole seconds; written as a number or as text such as 90s, 1h30m, 50d."""
+Duration = NewType("Duration", int)
+"""Whole seconds, a plain int; written as a number or as text such as 90s, 1h30m, 50d."""
 
 
 class Strings(list[str]):

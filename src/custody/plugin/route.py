@@ -23,11 +23,12 @@ class Op(StrEnum):
 
 
 class Access(Enum):
-    """Who may call. The default is the narrow one."""
+    """Who may call. The default is the narrow one; OPTIONAL is PUBLIC, but a token shown counts."""
 
     AUTHENTICATED = "authenticated"
     SUDO = "sudo"
     PUBLIC = "public"
+    OPTIONAL = "optional"
 
 
 class Kind(Enum):

@@ -132,10 +132,10 @@ def _changes(body: MetadataBody) -> dict[str, Any]:
     if body.delete_version_after is not None and body.delete_version_after < 0:
         raise BadRequest(
             'Field validation failed: error converting input for field "delete_version_after": '
-            f"cannot provide negative value '{int(body.delete_version_after)}'"
+            f"cannot provide negative value '{body.delete_version_after}'"
         )
     return {
-        field: int(value) if isinstance(value, Duration) else value
+        field: value
         for name, (field, _) in _SETTINGS.items()
         if (value := getattr(body, name)) is not None
     }
