@@ -7,8 +7,11 @@ it passed are enough to find it.
 import json
 import logging
 import sys
+import threading
 import traceback
+from asyncio import AbstractEventLoop
 from types import TracebackType
+from typing import Any
 
 from custody.base.clock import rfc3339
 
@@ -37,6 +40,16 @@ def configure(role: str, level: str = "info", form: str = "standard") -> None:
     root.handlers[:] = [handler]
     root.setLevel(LEVELS[level])
     sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+    sys.unraisablehook = _unraisable
+
+
+def on_loop_error(loop: AbstractEventLoop, context: dict[str, Any]) -> None:
+    """For `loop.set_exception_handler`: asyncio's own prints objects, and with them their text."""
+    del loop
+    error = context.get("exception")
+    detail = "" if error is None else f": {describe(error)}"
+    logging.getLogger(__name__).error("%s%s", context.get("message", "event loop"), detail)
 
 
 def describe(error: BaseException) -> str:
@@ -99,3 +112,14 @@ def _one_line(text: str) -> str:
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     logging.getLogger(__name__).critical("uncaught", exc_info=(kind, error, trace))
+
+
+def _uncaught_in_thread(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None:
+        text = describe(failed.exc_value)
+        logging.getLogger(__name__).critical("uncaught in a thread: %s", text)
+
+
+def _unraisable(failed: "sys.UnraisableHookArgs") -> None:
+    if failed.exc_value is not None:
+        logging.getLogger(__name__).error("not raised: %s", describe(failed.exc_value))

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from custody.audit.kinds import KINDS
 from custody.base.duration import parse_seconds
 from custody.base.errors import BadRequest
 from custody.base.hcl import HCLError, Item, Object, Value, parse, plain
@@ -102,7 +103,7 @@ class _Reader:
         for path, item in self._items:
             self._check(item, _TOP, IGNORED, f"{path}:{item.line}")
         storage = self._storage()
-        listeners = [self._listener(block) for block in self._tree.blocks("listener", 1)]
+        listeners = [self._listener(block) for block in self._blocks("listener", 1)]
         if not listeners:
             raise BadConfiguration('no listener: add listener "tcp" { address = "127.0.0.1:8200" }')
         settings = Settings(
@@ -147,8 +148,18 @@ class _Reader:
             self._check(item, known, ignored, f"line {item.line}, {where}")
         return block.value
 
+    def _blocks(self, key: str, labels: int) -> list[Item]:
+        """The blocks of `key`. Raises BadConfiguration for one that is empty and unnamed."""
+        blocks = []
+        for item in self._tree.all(key):
+            found = Object((item,)).blocks(key, labels)
+            if not found:
+                raise BadConfiguration(f"line {item.line}: {key} needs {labels} name(s) and a body")
+            blocks += found
+        return blocks
+
     def _storage(self) -> Object:
-        blocks = self._tree.blocks("storage", 1)
+        blocks = self._blocks("storage", 1)
         if len(blocks) != 1:
             raise BadConfiguration(
                 'exactly one storage block is needed: storage "lmdb" { path = "…" }'
@@ -194,7 +205,7 @@ class _Reader:
 
     def _audit(self) -> list[AuditDevice]:
         fsync = _choice(self._tree, "audit_fsync", "", ("", "none", "interval", "always"))
-        devices = [self._device(block, fsync) for block in self._tree.blocks("audit", 2)]
+        devices = [self._device(block, fsync) for block in self._blocks("audit", 2)]
         paths = [device.path for device in devices]
         for path in paths:
             if paths.count(path) > 1:
@@ -206,20 +217,25 @@ class _Reader:
         if len(block.labels) != 2:  # noqa: PLR2004 - kind and name
             raise BadConfiguration(f'{at}: an audit device is written audit "file" "name" {{ … }}')
         kind, path = block.labels
-        if kind != "file":
-            raise BadConfiguration(f'{at}: unknown audit device "{kind}"; this release has file')
+        if kind not in KINDS:
+            known = ", ".join(KINDS)
+            raise BadConfiguration(f'{at}: unknown audit device "{kind}"; this release has {known}')
         fields = self._fields(block, _AUDIT)
         item = fields.get("options")
         options = _options(item.value, at) if item is not None else {}
         if fsync:
             options.setdefault("fsync", fsync)
+        try:
+            KINDS[kind].check(options)
+        except BadRequest as error:
+            raise BadConfiguration(f'{at}, audit "{path}": {error.messages[0]}') from error
         return AuditDevice(kind, path, _text(fields, "description"), options)
 
     def _unauthenticated_metrics(self) -> bool:
         """Whether a listener's telemetry block opens the metrics to everybody."""
         blocks = [
             telemetry
-            for listener in self._tree.blocks("listener", 1)
+            for listener in self._blocks("listener", 1)
             if isinstance(listener.value, Object)
             for telemetry in listener.value.blocks("telemetry", 0)
         ]

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from custody.barrier.keyring import Keyring, encode_keyring
+from custody.base import log
 from custody.base.clock import SystemClock
 from custody.base.errors import BadRequest, CustodyError, Unavailable
 from custody.base.ids import SystemSource
@@ -200,6 +201,7 @@ class Custodian:
 async def run(given: Handoff) -> None:
     """Take members from the supervisor and serve them until it hangs up."""
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log.on_loop_error)
     control = socket.socket(fileno=given.custodian)
     control.settimeout(0)
     slot = Page(given.page).slot(given.slot)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from custody.barrier.keyring import Keyring
+from custody.base import log
 from custody.core.node import Node
 from custody.serve import handoff, wire
 from custody.serve.channel import Channel, open_channel
@@ -49,7 +50,9 @@ class Member:
         channel = await open_channel(line, self.link.handle)
         self.link.connect(channel)
         self._reading = asyncio.create_task(_until_gone(channel))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.stopping.set)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(log.on_loop_error)
+        loop.add_signal_handler(signal.SIGTERM, self.stopping.set)
         await self.link.hello(self.given.role, self.given.slot)
 
     def ready(self) -> None:

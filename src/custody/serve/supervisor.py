@@ -44,6 +44,7 @@ class Supervisor:
 
     def __init__(self, nursery: Nursery, shared: page.Page, clock: Clock) -> None:
         self._nursery = nursery
+        self._processes = _FIRST_WORKER_SLOT + nursery.settings.workers
         self._page = shared
         self._clock = clock
         self._events = selectors.DefaultSelector()
@@ -80,8 +81,7 @@ class Supervisor:
 
     def _start_all(self) -> None:
         self._due.clear()
-        workers = range(_FIRST_WORKER_SLOT, _FIRST_WORKER_SLOT + self._nursery.settings.workers)
-        for slot in (_CUSTODIAN_SLOT, _STEWARD_SLOT, *workers):
+        for slot in range(self._processes):
             self._start(slot)
 
     def _start(self, slot: int) -> None:
@@ -144,7 +144,8 @@ class Supervisor:
     def _on_life(self, child: Child) -> None:
         self._events.unregister(child.life)
         child.ready = handoff.READY in os.read(child.life, 1)
-        if self._announce is not None and all(one.ready for one in self._children.values()):
+        started = [one for one in self._children.values() if one.ready]
+        if self._announce is not None and len(started) == self._processes:
             announce, self._announce = self._announce, None
             announce()
 
@@ -214,6 +215,7 @@ class Supervisor:
         if self._ending is not None:
             if now >= self._ending.deadline_ns or self._only_custodian():
                 self._kill_all()
+                self._ending = _Ending(now + NANOSECOND, self._ending.restart_ns)
             return
         self._kill_stuck()
         for slot in sorted(slot for slot, due_ns in self._due.items() if due_ns <= now):

@@ -1,0 +1,149 @@
+"""What the custodian knows, and that it forgets."""
+
+import asyncio
+
+import pytest
+
+from custody.barrier.barrier import Barrier
+from custody.barrier.meta import MetaRow, meta_key, swap_keyring
+from custody.base.clock import SystemClock
+from custody.base.errors import BadRequest, Sealed, Unavailable
+from custody.base.ids import SystemSource
+from custody.base.secret import Secret
+from custody.base.store import Table, Transaction
+from custody.core.ports import Initialised
+from custody.serve.keeper import Keeper
+from custody.storage.memory import MemoryStore
+
+_WRONG = (
+    "unable to retrieve stored keys: invalid key: failed to decrypt keys from storage: "
+    "cipher: message authentication failed"
+)
+
+
+async def _first_rows(barrier: Barrier) -> Secret[str]:
+    def write(txn: Transaction) -> None:
+        txn.put(Table.SETTING, b"planted", b"a plaintext")
+
+    await barrier.write(write)
+    return Secret("the-root-token")
+
+
+def _keeper() -> Keeper:
+    return Keeper(_first_rows, SystemClock(), SystemSource())
+
+
+def _made(shares: int = 3, threshold: int = 2) -> Initialised:
+    return asyncio.run(_keeper().initialise(shares, threshold))
+
+
+def _unsealed(made: Initialised) -> Keeper:
+    keeper = _keeper()
+    for share in made.shares:
+        if keeper.add_share(share.reveal(), made.rows):
+            return keeper
+    raise AssertionError("the shares do not unseal")
+
+
+def test_initialising_keeps_nothing_and_shows_no_key_in_a_row() -> None:
+    keeper = _keeper()
+    made = asyncio.run(keeper.initialise(1, 1))
+    assert keeper.keyring is None
+    assert keeper.status().sealed
+    share = made.shares[0].reveal()
+    assert len(share) == 32
+    for key, value in made.rows:
+        assert share not in value
+        assert b"a plaintext" not in value
+        assert b"the-root-token" not in key + value
+
+
+@pytest.mark.parametrize(
+    ("shares", "threshold", "reason"),
+    [
+        (2, 3, "threshold cannot be larger than shares"),
+        (3, 1, "threshold must be greater than one for multiple shares"),
+        (256, 2, "shares must be less than 256"),
+    ],
+)
+def test_numbers_that_make_no_split_are_refused(shares: int, threshold: int, reason: str) -> None:
+    with pytest.raises(BadRequest, match=f"invalid seal configuration: {reason}"):
+        asyncio.run(_keeper().initialise(shares, threshold))
+
+
+def test_the_keyring_that_unseals_opens_the_first_rows() -> None:
+    made = _made()
+    keyring = _unsealed(made).keyring
+    assert keyring is not None
+    barrier = Barrier(MemoryStore(made.rows), SystemClock(), SystemSource())
+    barrier.install(keyring)
+    with barrier.snapshot() as rows:
+        assert rows.get(Table.SETTING, b"planted") == b"a plaintext"
+
+
+def test_progress_counts_distinct_shares_under_one_nonce_and_reset_forgets_them() -> None:
+    made = _made(5, 3)
+    keeper = _keeper()
+    share = made.shares[0].reveal()
+    assert not keeper.add_share(share, made.rows)
+    first = keeper.status()
+    assert not keeper.add_share(share, made.rows)
+    assert keeper.status() == first
+    assert (first.sealed, first.progress) == (True, 1)
+    assert first.nonce
+    keeper.reset()
+    assert keeper.status().progress == 0
+    assert keeper.status().nonce == ""
+
+
+def test_a_wrong_full_set_says_so_and_starts_over() -> None:
+    made, other = _made(), _made()
+    keeper = _keeper()
+    keeper.add_share(made.shares[0].reveal(), made.rows)
+    with pytest.raises(BadRequest) as caught:
+        keeper.add_share(bytes(32) + b"\x01", made.rows)
+    assert caught.value.messages == (_WRONG,)
+    assert keeper.status().progress == 0
+    with pytest.raises(BadRequest):
+        _unsealed(Initialised(made.rows, other.shares, other.root_token))
+
+
+def test_a_changed_row_of_the_seal_is_refused_even_with_the_right_shares() -> None:
+    made = _made(2, 2)
+    rows = dict(made.rows)
+    place = meta_key(MetaRow.KEYRING)
+    rows[place] = rows[place][:-1] + bytes([rows[place][-1] ^ 1])
+    keeper = _keeper()
+    keeper.add_share(made.shares[0].reveal(), rows.items())
+    with pytest.raises(Unavailable, match="do not authenticate"):
+        keeper.add_share(made.shares[1].reveal(), rows.items())
+    assert keeper.keyring is None
+
+
+def test_an_empty_store_is_not_unsealed() -> None:
+    with pytest.raises(Unavailable):
+        _keeper().add_share(bytes(32), ())
+
+
+def test_a_rotated_keyring_is_used_once_it_is_stored() -> None:
+    made = _made()
+    keeper = _unsealed(made)
+    before = keeper.keyring
+    assert before is not None
+    rotated = keeper.next_keyring()
+    assert keeper.keyring == before
+    store = MemoryStore(made.rows)
+    asyncio.run(store.write(lambda raw: swap_keyring(raw, rotated.replaces, rotated.blob, before)))
+    assert keeper.install(store.dump()).term == before.term + 1
+    assert keeper.install(made.rows).term == before.term + 1  # an older one is not taken back
+
+
+def test_after_forgetting_there_is_no_key_to_rotate_or_install() -> None:
+    made = _made()
+    keeper = _unsealed(made)
+    keeper.forget()
+    assert keeper.status().sealed
+    with pytest.raises(Sealed):
+        keeper.next_keyring()
+    with pytest.raises(Sealed):
+        keeper.install(made.rows)

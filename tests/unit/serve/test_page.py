@@ -1,0 +1,99 @@
+"""The shared page: one writer per slot, sums that never go down."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custody.serve.page import COUNTERS, GAUGES, SLOTS, Page, create, stuck
+
+
+@pytest.fixture
+def fd() -> Iterator[int]:
+    """A page's descriptor."""
+    number = create()
+    yield number
+    os.close(number)
+
+
+class BootClock:
+    """A clock that stands at `ns`."""
+
+    def __init__(self, ns: int) -> None:
+        self.ns = ns
+
+    def now_ns(self) -> int:
+        """Not used."""
+        return self.ns
+
+    def boot_ns(self) -> int:
+        """The set time."""
+        return self.ns
+
+
+def test_what_one_mapping_counts_another_reads(fd: int) -> None:
+    Page(fd).slot(3).add("logins", 2)
+    Page(fd).slot(4).add("logins")
+    assert Page(fd).totals()["logins"] == 3
+
+
+def test_a_name_that_is_not_in_the_table_is_a_defect(fd: int) -> None:
+    with pytest.raises(KeyError):
+        Page(fd).slot(0).add("no_such_counter")
+
+
+def test_a_slot_that_does_not_exist_is_refused(fd: int) -> None:
+    for number in (-1, SLOTS):
+        with pytest.raises(ValueError, match="a slot is 0 to 63"):
+            Page(fd).slot(number)
+
+
+def test_folding_keeps_counters_and_forgets_gauges_stamp_and_process(fd: int) -> None:
+    page = Page(fd)
+    slot = page.slot(5)
+    slot.claim(77)
+    slot.stamp(1)
+    slot.add("store_writes", 9)
+    slot.add("in_flight", 4)
+    page.fold(5)
+    totals = page.totals()
+    assert totals["store_writes"] == 9
+    assert totals["in_flight"] == 0
+    assert page.pid(5) == 0
+    assert page.write_stamp(5) == 0
+
+
+_additions = st.tuples(
+    st.integers(0, SLOTS - 1), st.sampled_from(COUNTERS), st.integers(0, 1 << 40)
+)
+
+
+@given(st.lists(st.one_of(_additions, st.integers(0, SLOTS - 1)), max_size=40))
+def test_sums_are_those_of_all_additions_whoever_died_meanwhile(
+    steps: list[tuple[int, str, int] | int],
+) -> None:
+    number = create()
+    page = Page(number)
+    expected = dict.fromkeys(COUNTERS + GAUGES, 0)
+    for step in steps:
+        if isinstance(step, int):
+            page.fold(step)
+        else:
+            slot, name, amount = step
+            page.slot(slot).add(name, amount)
+            expected[name] += amount
+        assert page.totals() == expected
+    os.close(number)
+
+
+def test_a_writer_is_stuck_only_while_its_transaction_runs_too_long(fd: int) -> None:
+    page = Page(fd)
+    slot = page.slot(1)
+    assert not stuck(page, 1, BootClock(10**12), 100)
+    slot.stamp(1000)
+    assert not stuck(page, 1, BootClock(1100), 100)
+    assert stuck(page, 1, BootClock(1101), 100)
+    slot.stamp(0)
+    assert not stuck(page, 1, BootClock(10**12), 100)
