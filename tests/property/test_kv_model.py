@@ -13,9 +13,11 @@ from custody.engines.kv import ENGINE
 from custody.plugin.route import Op
 from custody.testing.engine import MountedEngine
 
-PATHS = st.sampled_from(["a", "a/b", "a/b/c", "d/e"])
+PATHS = st.sampled_from(["a", "a/b", "a/b/c"])
 VALUES = st.none() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
 DATA = st.dictionaries(st.sampled_from("xyz"), VALUES | st.dictionaries(st.just("n"), VALUES))
+CAS = st.sampled_from([None, None, None, 0, 1, 2, 3])
+TTL = st.sampled_from([0, 3, 9])  # seconds
 VERSIONS = st.lists(st.integers(0, 8), min_size=1, max_size=3)
 
 
@@ -65,22 +67,21 @@ class KVMachine(RuleBasedStateMachine):
         self.kv.call(Op.WRITE, "config", body)
         self.max_versions, self.ttl = max_versions, ttl
 
+    @initialize(path=PATHS, ttl=TTL, writes=st.integers(0, 4))
+    def begin(self, path: str, ttl: int, writes: int) -> None:
+        self.set_metadata(path, 0, ttl, cas_required=False)
+        for number in range(writes):
+            self.write(path, {"x": number}, None)
+
     @rule(seconds=st.integers(1, 5))
     def pass_time(self, seconds: int) -> None:
         self.kv.now_ns += seconds * NANOSECOND
 
-    @rule(path=PATHS, data=DATA, cas=st.none() | st.integers(0, 4))
+    @rule(path=PATHS, data=DATA, cas=CAS)
     def put(self, path: str, data: dict[str, Any], cas: int | None) -> None:
-        secret = self.model.get(path, ModelSecret())
-        answer = self.send(Op.WRITE, path, data, cas)
-        if not self.allowed(secret, cas):
-            assert answer == "refused"
-            return
-        assert answer == secret.current + 1
-        self.model[path] = secret
-        self.add(secret, data)
+        self.write(path, data, cas)
 
-    @rule(path=PATHS, data=DATA, cas=st.none() | st.integers(0, 4))
+    @rule(path=PATHS, data=DATA, cas=CAS)
     def patch(self, path: str, data: dict[str, Any], cas: int | None) -> None:
         secret = self.model.get(path)
         answer = self.send(Op.PATCH, path, data, cas)
@@ -103,43 +104,21 @@ class KVMachine(RuleBasedStateMachine):
         if secret is not None:
             self.mark_deleted(secret, [secret.current])
 
-    @rule(path=PATHS, numbers=VERSIONS)
-    def delete(self, path: str, numbers: list[int]) -> None:
-        self.kv.call(Op.WRITE, f"delete/{path}", {"versions": numbers})
-        if path in self.model:
+    @rule(path=PATHS, verb=st.sampled_from(["delete", "undelete", "destroy"]), numbers=VERSIONS)
+    def change_versions(self, path: str, verb: str, numbers: list[int]) -> None:
+        self.kv.call(Op.WRITE, f"{verb}/{path}", {"versions": numbers})
+        if path not in self.model:
+            return
+        if verb == "delete":
             self.mark_deleted(self.model[path], numbers)
+        elif verb == "undelete":
+            self.mark_restored(self.model[path], numbers)
+        else:
+            self.mark_destroyed(self.model[path], numbers)
 
-    @rule(path=PATHS, numbers=VERSIONS)
-    def undelete(self, path: str, numbers: list[int]) -> None:
-        self.kv.call(Op.WRITE, f"undelete/{path}", {"versions": numbers})
-        for version in self.chosen(path, numbers):
-            if not version.destroyed:
-                version.deleted = False
-                version.expires = self.expiry(self.model[path])
-
-    @rule(path=PATHS, numbers=VERSIONS)
-    def destroy(self, path: str, numbers: list[int]) -> None:
-        self.kv.call(Op.WRITE, f"destroy/{path}", {"versions": numbers})
-        for version in self.chosen(path, numbers):
-            version.destroyed = True
-
-    @rule(
-        path=PATHS,
-        limit=st.integers(0, 4),
-        ttl=st.sampled_from([0, 3, 9]),
-        cas_required=st.booleans(),
-    )
+    @rule(path=PATHS, limit=st.integers(0, 4), ttl=TTL, cas_required=st.booleans())
     def write_metadata(self, path: str, limit: int, ttl: int, *, cas_required: bool) -> None:
-        body = {
-            "max_versions": limit,
-            "delete_version_after": f"{ttl}s",
-            "cas_required": cas_required,
-            "custom_metadata": {"limit": str(limit)},
-        }
-        self.kv.call(Op.WRITE, f"metadata/{path}", body)
-        secret = self.model.setdefault(path, ModelSecret())
-        secret.max_versions, secret.ttl, secret.cas_required = limit, ttl, cas_required
-        secret.custom = {"limit": str(limit)}
+        self.set_metadata(path, limit, ttl, cas_required=cas_required)
 
     @rule(path=PATHS)
     def delete_metadata(self, path: str) -> None:
@@ -183,6 +162,28 @@ class KVMachine(RuleBasedStateMachine):
         assert tables.count(b"M") == len(self.model)
         assert tables.count(b"V") == sum(not version.destroyed for version in kept)
         assert tables.count(b"C") == 1
+
+    def write(self, path: str, data: dict[str, Any], cas: int | None) -> None:
+        secret = self.model.get(path, ModelSecret())
+        answer = self.send(Op.WRITE, path, data, cas)
+        if not self.allowed(secret, cas):
+            assert answer == "refused"
+            return
+        assert answer == secret.current + 1
+        self.model[path] = secret
+        self.add(secret, data)
+
+    def set_metadata(self, path: str, limit: int, ttl: int, *, cas_required: bool) -> None:
+        body = {
+            "max_versions": limit,
+            "delete_version_after": f"{ttl}s",
+            "cas_required": cas_required,
+            "custom_metadata": {"limit": str(limit)},
+        }
+        self.kv.call(Op.WRITE, f"metadata/{path}", body)
+        secret = self.model.setdefault(path, ModelSecret())
+        secret.max_versions, secret.ttl, secret.cas_required = limit, ttl, cas_required
+        secret.custom = {"limit": str(limit)}
 
     def send(self, op: Op, path: str, data: dict[str, Any], cas: int | None) -> Any:
         options = {} if cas is None else {"options": {"cas": cas}}
@@ -229,9 +230,15 @@ class KVMachine(RuleBasedStateMachine):
             if version is not None and not version.gone(self.kv.now_ns):
                 version.deleted = True
 
-    def chosen(self, path: str, numbers: list[int]) -> list[ModelVersion]:
-        secret = self.model.get(path, ModelSecret())
-        return [secret.versions[number] for number in secret.versions if number in numbers]
+    def mark_restored(self, secret: ModelSecret, numbers: list[int]) -> None:
+        for number, version in secret.versions.items():
+            if number in numbers and not version.destroyed:
+                version.deleted = False
+                version.expires = self.expiry(secret)
+
+    def mark_destroyed(self, secret: ModelSecret, numbers: list[int]) -> None:
+        for number, version in secret.versions.items():
+            version.destroyed |= number in numbers
 
     def expiry(self, secret: ModelSecret) -> int:
         if self.ttl < 0 or not (self.ttl or secret.ttl):

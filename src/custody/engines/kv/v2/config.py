@@ -50,7 +50,7 @@ def write_config(request: Request, storage: Storage) -> None:
     if "max_versions" in changes:
         check_max_versions(changes["max_versions"])
     if "delete_version_after" in changes:
-        changes["delete_version_after"] = max(-1, int(changes["delete_version_after"]))
+        changes["delete_version_after"] = max(-1, changes["delete_version_after"])
     if changes:
         records.write_config(storage, replace(records.read_config(storage), **changes))
 

@@ -26,9 +26,12 @@ ROOT_DIRECTORY = bytes(8)
 DIRECTORY_ID, OBJECT_ID = 8, 16  # bytes
 
 MAX_VERSIONS = 1024
-"""The most that max_versions may be. The states of all versions lie in one metadata row, which is
-decoded by reads and rewritten by writes (at most 20 KiB at this limit), and erasing a secret with all its
-versions and emptied directories is one transaction of well under 10,000 keys."""
+"""The most that max_versions may be.
+
+The states of all versions lie in one metadata row, which reads decode and writes rewrite (at most
+20 KiB at this limit), and erasing a secret with all its versions and the directories that it
+leaves empty is one transaction of well under 10,000 keys.
+"""
 DEFAULT_MAX_VERSIONS = 10
 
 MAX_PAYLOAD = 1 * MIB  # bytes of JSON; a patch may not grow a secret beyond what a write may send
