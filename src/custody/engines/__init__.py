@@ -1,0 +1,1 @@
+"""Secrets engines: each a value that the catalog names; none imports another."""
