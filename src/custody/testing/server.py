@@ -1,0 +1,382 @@
+"""A whole server in memory: every layer but sockets, processes and the disk is the real one.
+
+A request enters as ASGI and passes the edge, the pipeline, the audit broker, the engine and the
+barrier. What stands outside is here in memory: rows, an audit device that keeps its records in a
+list, the custodian's keeper without its process, counters, and a clock moved by hand.
+
+    async with MemoryServer() as server:
+        root = server.root_token
+        await server.call("POST", "secret/data/app", token=root, body={"data": {"user": "u"}})
+        answer = await server.call("GET", "secret/data/app", token=root)
+        assert answer.data["data"] == {"user": "u"}
+"""
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from custody.audit.broker import Broker
+from custody.audit.device import Device, DeviceFailed
+from custody.audit.kinds import KINDS, Kind
+from custody.audit.table import Declared
+from custody.barrier.barrier import Barrier
+from custody.base.clock import NANOSECOND, Clock
+from custody.base.ids import Source, SystemSource
+from custody.base.secret import Secret
+from custody.core import bootstrap
+from custody.core.confine import Settings
+from custody.core.node import Node
+from custody.core.parts import Parts
+from custody.core.ports import Initialised, NextKeyring, SealStatus
+from custody.http.app import App, Scope
+from custody.plugin.route import Engine
+from custody.serve import catalog
+from custody.serve.keeper import Keeper
+from custody.serve.page import NAMES
+from custody.storage.memory import MemoryStore
+
+START_NS: Final = 1_700_000_000 * NANOSECOND
+AUDIT_PATH: Final = "recorder/"
+KV_MOUNT: Final = "secret"
+Headers = Sequence[tuple[str, str]]
+
+
+class HandClock:
+    """Stands still until it is told to advance."""
+
+    def __init__(self, now_ns: int = START_NS) -> None:
+        self._now_ns = now_ns
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the epoch."""
+        return self._now_ns
+
+    def boot_ns(self) -> int:
+        """The same clock: nobody adjusts it."""
+        return self._now_ns
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._now_ns += int(seconds * NANOSECOND)
+
+
+class Recorder:
+    """An audit device that keeps records in a list; refuses them while `broken` is set."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.broken = False
+
+    async def accept(self, batch: Sequence[bytes], deadline_ns: int) -> None:
+        """Keep the batch. Raises DeviceFailed."""
+        del deadline_ns
+        if self.broken:
+            raise DeviceFailed("the recorder is broken")
+        self.lines += batch
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+    async def close(self) -> None:
+        """Nothing runs."""
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """What was accepted, decoded."""
+        return [msgspec.json.decode(line) for line in self.lines]
+
+
+class Counters:
+    """The shared page of a node with one process."""
+
+    def __init__(self) -> None:
+        self.values = dict.fromkeys(NAMES, 0)
+
+    def add(self, name: str, amount: int = 1) -> None:
+        """Count. Raises KeyError for a name that a real page does not know."""
+        self.values[name] += amount
+
+    def totals(self) -> Mapping[str, int]:
+        """The sums."""
+        return self.values
+
+
+class InProcessCustodian:
+    """The custodian's keeper without a process of its own, serving one node."""
+
+    def __init__(self, keeper: Keeper, barrier: Barrier) -> None:
+        self._keeper = keeper
+        self._barrier = barrier
+        self.node: Node | None = None
+
+    async def status(self) -> SealStatus:
+        """Where the unseal stands."""
+        return self._keeper.status()
+
+    async def initialise(self, shares: int, threshold: int) -> Initialised:
+        """The rows of a new store, its shares and root token. Raises BadRequest."""
+        return await self._keeper.initialise(shares, threshold)
+
+    async def unseal(self, share: Secret[bytes], meta: Mapping[bytes, bytes]) -> SealStatus:
+        """Take a share; with enough of them the barrier opens. Raises BadRequest."""
+        if self._keeper.add_share(share.reveal(), meta.items()):
+            self._take()
+            if self.node is not None:
+                await self.node.prepare()
+        return self._keeper.status()
+
+    async def reset(self) -> SealStatus:
+        """Forget the shares given so far."""
+        self._keeper.reset()
+        return self._keeper.status()
+
+    async def seal(self) -> None:
+        """Forget the keys, here and in the barrier."""
+        self._keeper.forget()
+        self._barrier.drop()
+
+    async def next_keyring(self) -> NextKeyring:
+        """The keyring with one more term, wrapped. Raises Sealed."""
+        return self._keeper.next_keyring()
+
+    async def install(self, meta: Mapping[bytes, bytes]) -> None:
+        """Use the stored keyring from now on."""
+        self._keeper.install(meta.items())
+        self._take()
+
+    def _take(self) -> None:
+        if self._keeper.keyring is not None:
+            self._barrier.install(self._keeper.keyring)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer as it left the server. Header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The decoded body."""
+        return msgspec.json.decode(self.body)
+
+    @property
+    def data(self) -> Any:
+        """The envelope's `data`."""
+        return self.json["data"]
+
+    @property
+    def errors(self) -> list[str]:
+        """The error body's texts."""
+        errors: list[str] = self.json["errors"]
+        return errors
+
+    @property
+    def warnings(self) -> list[str]:
+        """The envelope's warnings; empty where there are none."""
+        return self.json["warnings"] or []
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One request's ASGI messages."""
+
+    chunks: list[bytes]
+    leaves: bool = False  # the client is gone before the last chunk
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    answered: bool = False
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """The next message of the client."""
+        if not self.chunks:
+            return {"type": "http.disconnect"}
+        chunk = self.chunks.pop(0)
+        more = bool(self.chunks) or self.leaves
+        return {"type": "http.request", "body": chunk, "more_body": more}
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Take a message of the server."""
+        if message["type"] == "http.response.start":
+            self.status, self.answered = message["status"], True
+            self.headers = {name.decode(): text.decode() for name, text in message["headers"]}
+        else:
+            self.body += message.get("body", b"")
+
+
+class MemoryServer:
+    """A node of one process. Used as a context it is initialised, unsealed and has KV at secret/.
+
+    `engines` are mounted beside the catalogue's; `audited` False leaves it without a device.
+    """
+
+    def __init__(
+        self,
+        *engines: Engine,
+        clock: Clock | None = None,
+        source: Source | None = None,
+        audited: bool = True,
+    ) -> None:
+        self.clock = clock or HandClock()
+        self.source = source or SystemSource()
+        self.store = MemoryStore()
+        self.barrier = Barrier(self.store, self.clock, self.source)
+        self.recorder = Recorder()
+        self.counters = Counters()
+        self.root_token = ""
+        self.shares: list[str] = []
+        declared = {AUDIT_PATH: Declared(type="recorder")} if audited else {}
+        self.settings = Settings(cluster_name="memory", declared_audit=declared)
+        self.custodian = InProcessCustodian(self._keeper(), self.barrier)
+        self.broker = Broker({**KINDS, "recorder": self._kind()}, self.clock, self.source)
+        self.node = self.custodian.node = Node(
+            Parts(
+                store=self.store,
+                barrier=self.barrier,
+                broker=self.broker,
+                custodian=self.custodian,
+                metrics=self.counters,
+                catalog=catalog.load() | {engine.kind: engine for engine in engines},
+                settings=self.settings,
+                clock=self.clock,
+                source=self.source,
+            )
+        )
+        self.app = App(self.node, self.source)
+
+    async def __aenter__(self) -> Self:
+        await self.initialise()
+        await self.unseal()
+        await self.mount(KV_MOUNT, "kv-v2")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.broker.close()
+
+    async def initialise(self, shares: int = 1, threshold: int = 1) -> None:
+        """Initialise through the API; keeps the shares and the root token."""
+        body = {"secret_shares": shares, "secret_threshold": threshold}
+        made = (await self.expect(200, "PUT", "sys/init", body=body)).json
+        self.shares, self.root_token = made["keys"], made["root_token"]
+
+    async def unseal(self) -> None:
+        """Give every share."""
+        for share in self.shares:
+            await self.expect(200, "PUT", "sys/unseal", body={"key": share})
+
+    async def seal(self) -> None:
+        """Seal as the root token may."""
+        await self.expect(204, "PUT", "sys/seal", token=self.root_token)
+
+    async def mount(self, path: str, kind: str) -> None:
+        """Enable an engine."""
+        await self.expect(
+            204, "POST", f"sys/mounts/{path}", token=self.root_token, body={"type": kind}
+        )
+
+    async def token(self, policy: str = "", **fields: Any) -> str:
+        """A new token; `policy` is the text of one made for it alone, `fields` go to its create."""
+        policies = []
+        if policy:
+            policies = [f"made-{self.source.random(8).hex()}"]
+            path = f"sys/policies/acl/{policies[0]}"
+            await self.expect(204, "POST", path, token=self.root_token, body={"policy": policy})
+        body = {"policies": policies or ["default"], **fields}
+        made = await self.expect(200, "POST", "auth/token/create", token=self.root_token, body=body)
+        token: str = made.json["auth"]["client_token"]
+        return token
+
+    async def expect(self, status: int, method: str, path: str, **more: Any) -> Response:
+        """As `call`. Raises AssertionError for another status."""
+        answer = await self.call(method, path, **more)
+        if answer.status != status:
+            raise AssertionError(f"{method} {path}: {answer.status} {answer.body.decode()}")
+        return answer
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str = "",
+        body: object = None,
+        headers: Headers = (),
+    ) -> Response:
+        """One request. A `path` without a leading slash is below /v1/; it may end in a ?query.
+
+        `body` is sent as it is if it is bytes, else as JSON; None sends none.
+        """
+        sent = list(headers)
+        if token:
+            sent.append(("X-Vault-Token", token))
+        if method == "PATCH" and not any(name.lower() == "content-type" for name, _ in headers):
+            sent.append(("Content-Type", "application/merge-patch+json"))
+        content = b"" if body is None else body
+        if not isinstance(content, bytes):
+            content = msgspec.json.encode(content)
+        if content:
+            sent.append(("Content-Length", str(len(content))))
+        answer = await self.exchange(method, path, sent, [content])
+        if answer is None:
+            raise AssertionError("the server said nothing")
+        return answer
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        headers: Headers,
+        chunks: Sequence[bytes],
+        *,
+        leaves: bool = False,
+    ) -> Response | None:
+        """One request in its raw parts: nothing is added to the headers.
+
+        With `leaves` the client goes away after the last of `chunks`, before its body is whole.
+        None if the server did not answer.
+        """
+        exchange = _Exchange(list(chunks), leaves)
+        await self.app(_scope(method, path, headers), exchange.receive, exchange.send)
+        if not exchange.answered:
+            return None
+        return Response(exchange.status, exchange.headers, exchange.body)
+
+    def _keeper(self) -> Keeper:
+        async def first_rows(barrier: Barrier) -> Secret[str]:
+            return await bootstrap.first_rows(barrier, self.settings, self.clock, self.source)
+
+        return Keeper(first_rows, self.clock, self.source)
+
+    def _kind(self) -> Kind:
+        def check(options: Mapping[str, str]) -> None:
+            del options
+
+        def make(path: str, options: Mapping[str, str], clock: Clock, source: Source) -> Device:
+            del path, options, clock, source
+            return self.recorder
+
+        return Kind(check, make)
+
+
+def _scope(method: str, path: str, headers: Headers) -> Scope:
+    target = path if path.startswith("/") else f"/v1/{path}"
+    raw, _, query = target.partition("?")
+    raw_path = quote(raw, safe="/%:@!$&'()*+,;=~").encode()
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote(raw_path.decode(), errors="replace"),
+        "raw_path": raw_path,
+        "query_string": query.encode(),
+        "headers": [(name.lower().encode(), text.encode("latin-1")) for name, text in headers],
+        "client": ("127.0.0.1", 40_000),
+        "server": ("127.0.0.1", 8200),
+    }
