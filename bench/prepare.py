@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import metadata
 from typing import Any
 
 from tools.api import API, HEALTHY, UNINITIALISED, Refused
@@ -51,6 +52,13 @@ def probe(target: Target, workload: str) -> None:
         target.api.call("POST", "secret/data/bench/0", _secret())
     elif workload == TOKEN:
         target.api.call("POST", "auth/token/create", {"policies": ["bench"], "ttl": "1h"})
+
+
+def version(target: Target) -> str:
+    """What the server calls its version; of the bare listener, that of the HTTP server."""
+    if not target.is_vault:
+        return f"granian {metadata.version('granian')}"
+    return str(target.api.call("GET", "sys/health")["version"])
 
 
 def _write_secrets(root: API) -> None:

@@ -38,6 +38,7 @@ class Result:
     """Every round's figures by workload and server, the memory by server, the cost of tokens."""
 
     rounds: dict[str, dict[str, list[Measure]]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
     memory: dict[str, Memory] = field(default_factory=dict)
     costs: list[Cost] = field(default_factory=list)
 
@@ -92,6 +93,7 @@ def write_json(result: Result, path: Path, seconds: int) -> None:
     document = {
         "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "cpu": _cpu()},
         "python": platform.python_version(),
+        "versions": result.versions,
         "settings": {
             "seconds": seconds,
             "connections": CONNECTIONS,

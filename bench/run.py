@@ -24,7 +24,7 @@ from tools.api import NotReady, Refused
 
 from bench import chart, memory, seed
 from bench.load import TOKEN, WRITE, LoadFailed, run
-from bench.prepare import prepare, probe
+from bench.prepare import prepare, probe, version
 from bench.result import WORKLOADS, Memory, Result, table, write_json
 from bench.targets import CUSTODY, Starter, Target, bare, custody, openbao
 
@@ -91,6 +91,7 @@ def _under_load(
             print(f"preparing {target.name}", flush=True)
             prepare(target)
             targets.append(target)
+            result.versions[target.name] = version(target)
         ready = {target.name: memory.held(target.process.pid) for target in targets}
         _alternate(targets, result, options.rounds, options.seconds)
         for target in targets:

@@ -20,7 +20,7 @@ from tools.api import API
 CUSTODY = "Custody"
 OPENBAO = "OpenBao"
 BARE = "bare listener"
-WORKERS = min(os.cpu_count() or 1, 8)  # as many as Custody starts by default
+WORKERS = min(len(os.sched_getaffinity(0)), 8)  # as many as Custody starts by default
 
 _LOOPBACK = "127.0.0.1"
 _CONFIG = "server.hcl"
