@@ -74,20 +74,21 @@ class _Batch:
     def __init__(self, slots: tuple[_Slot, ...]) -> None:
         self.slots = slots
         self.lines: tuple[list[bytes], ...] = tuple([] for _ in slots)
-        self.waiters: list[asyncio.Future[None]] = []
+        # As many as records: None where the waiter of a later record of the same call waits.
+        self.waiters: list[asyncio.Future[None] | None] = []
         self.pending: set[_Slot] = set()
         self.deadline_ns = 0
 
     def accept(self, count: int) -> None:
         """The first `count` records are kept."""
         for waiter in self.waiters[:count]:
-            if not waiter.done():
+            if waiter is not None and not waiter.done():
                 waiter.set_result(None)
 
     def fail(self, reason: str) -> None:
         """What is not kept by now is not kept."""
         for waiter in self.waiters:
-            if not waiter.done():
+            if waiter is not None and not waiter.done():
                 waiter.set_exception(AuditFailed(reason))
 
 
@@ -129,25 +130,27 @@ class Broker:
         self._slots = slots
         self._table = table
 
-    async def record(self, entry: Entry) -> None:
-        """Return once at least one device has kept `entry`; at once if the table is empty.
+    async def record(self, *entries: Entry) -> None:
+        """Return once at least one device has kept `entries`; at once if the table is empty.
 
-        Raises AuditFailed if none has within the deadline, or no table is in use yet.
+        Entries of one call follow each other on a device, and a device that kept the last of them
+        kept them all. Raises AuditFailed if none has within the deadline, or no table is in use.
         """
         slots = self._slots
         if not slots:
             if self._table is None:
                 raise AuditFailed("the audit devices are not known yet")
             return
-        records = [slot.encoder.encode(entry) for slot in slots.values()]
+        records = [[slot.encoder.encode(entry) for entry in entries] for slot in slots.values()]
         batch = self._batch
         loop = asyncio.get_running_loop()
         if batch is None:
             batch = self._batch = _Batch(tuple(slots.values()))
             loop.call_soon(self._flush)
-        for lines, record in zip(batch.lines, records, strict=True):
-            lines.append(record)
+        for lines, encoded in zip(batch.lines, records, strict=True):
+            lines.extend(encoded)
         waiter = loop.create_future()
+        batch.waiters += [None] * (len(entries) - 1)
         batch.waiters.append(waiter)
         await waiter
 

@@ -6,14 +6,12 @@ from typing import TypeVar
 from custody.barrier.rows import View
 from custody.base.secret import Secret
 from custody.base.store import Transaction
-from custody.core import outbox
+from custody.core import outbox, reading
 from custody.core.case import Case
 from custody.core.confine import (
     NO_TOKEN,
     Desk,
-    MountStorage,
     MountTransaction,
-    SystemRows,
     SystemTransaction,
 )
 from custody.core.parts import Parts
@@ -40,15 +38,9 @@ class Act:
 
     def read(self) -> Reply | None:
         """Run an action that reads, in one snapshot with its decision's rows."""
-        case = self._case
         with self.parts.barrier.snapshot() as rows:
-            rows.verify(case.reads)
-            place = (
-                SystemRows(rows, self._desk, presented(case))
-                if case.engine.system
-                else MountStorage(rows, case.mount.id)
-            )
-            return case.action.run(case.request, place)  # type: ignore[return-value] # kind READS
+            rows.verify(self._case.reads)
+            return reading.read(self._case, rows, self._desk)
 
     async def transact(self) -> Reply | None:
         """Run an action that is one transaction."""
@@ -89,7 +81,7 @@ class Act:
             remembered,
             expect=case.reads,
             request_id=case.call.id,
-            essential=essential or case.call.op is Op.DELETE,
+            essential=essential or case.action.essential or case.call.op is Op.DELETE,
         )
         self.committed = self.committed or changed
         return value

@@ -15,6 +15,7 @@ from custody.audit.record import RequestEntry, ResponseEntry
 from custody.base.errors import (
     AuditFailed,
     CustodyError,
+    MethodNotAllowed,
     NotFound,
     PermissionDenied,
     PolicyDenied,
@@ -27,9 +28,10 @@ from custody.core.call import Call
 from custody.core.case import Case
 from custody.core.confine import Desk, MountStorage, SystemRows
 from custody.core.parts import Parts
+from custody.core.reading import Outcome, attempt
 from custody.core.router import Match, RouteTable
 from custody.plugin.request import Caller, Mount, Request
-from custody.plugin.route import Access, Action, Engine, Op
+from custody.plugin.route import Access, Action, Engine, Kind, Op
 from custody.policy import service as policies
 from custody.policy.acl import ACL
 from custody.policy.decision import Decision
@@ -70,9 +72,11 @@ class Gate:
         self._decisions = views.Views(views.audit_decision)
         self._callers: views.Views[TokenEntry, views.Principal] = views.Views(views.Principal)
 
-    async def admit(self, call: Call) -> Case:
+    async def admit(self, call: Call) -> tuple[Case, Outcome | None]:
         """The admitted case, after a device has accepted the request's record.
 
+        A plain read comes with its outcome, taken from the snapshot that decided it, and with
+        nothing recorded yet: the caller records both sides at once and discloses nothing before.
         Raises what the caller may be told, after a device has accepted the denial's records.
         """
         draft = _Draft(self._clock.now_ns())
@@ -80,15 +84,17 @@ class Gate:
             with self._barrier.snapshot() as rows:
                 self._use_audit(rows)
                 case = self._decide(rows, call, draft)
+                if case.action.kind is Kind.READS and not _limited(case):
+                    return case, attempt(case, rows, self._desk)
         except CustodyError as error:
             if not isinstance(error, AuditFailed):
                 await self._record_denial(call, draft, error)
                 await self._spend_denied(draft)
             raise
-        if case.token is not None and case.token.num_uses:
+        if _limited(case):
             case = await self._spend(case)
         await self._broker.record(case.entry)
-        return case
+        return case, None
 
     def engine_of(self, mount: mounts.MountEntry) -> RouteTable:
         """The routes of a mount's engine. Raises UnsupportedPath where its kind is not known."""
@@ -130,6 +136,8 @@ class Gate:
             raise UnsupportedPath
         if action is None:
             raise UnsupportedOperation
+        if call.head:
+            raise MethodNotAllowed
         return Case(
             call, table.engine, mount, match, action, request, dict(rows.reads),
             self._entry(call, draft), draft.token, draft.operation, draft.acl, draft.decision,
@@ -230,10 +238,8 @@ class Gate:
     async def _record_denial(self, call: Call, draft: _Draft, error: CustodyError) -> None:
         text = error.listed[0] if error.listed else type(error).__name__
         entry = self._entry(call, draft, text)
-        await self._broker.record(entry)
-        await self._broker.record(
-            ResponseEntry(time_ns=self._clock.now_ns(), request=entry, error=text)
-        )
+        response = ResponseEntry(time_ns=self._clock.now_ns(), request=entry, error=text)
+        await self._broker.record(entry, response)
 
     async def _spend_denied(self, draft: _Draft) -> None:
         """A denied request uses up one use of a limited token, as an allowed one does."""
@@ -271,6 +277,10 @@ class Gate:
         await self._barrier.write(
             lambda txn: tokens.revoke(txn, token_hash, now_ns), essential=True
         )
+
+
+def _limited(case: Case) -> bool:
+    return case.token is not None and case.token.num_uses != 0
 
 
 def _access(match: Match | None, action: Action | None) -> Access:

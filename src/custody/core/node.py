@@ -104,4 +104,4 @@ class Node:
             reply = await action.run(request, self.front)  # type: ignore[misc] # kind ACTS
         else:
             reply = action.run(request, self.front)  # type: ignore[assignment] # kind READS
-        return answer_of(call.id, match.route, reply, ())
+        return answer_of(request, match.route, reply)

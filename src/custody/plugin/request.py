@@ -38,7 +38,11 @@ class Caller:
 
 @dataclass(slots=True)
 class Request:
-    """One request to one handler. `body` is an instance of the action's Fields class, or None."""
+    """One request to one handler. `body` is an instance of the action's Fields class, or None.
+
+    `warnings` are the handler's own and make an answer of a 204; `ignored` are the core's, about
+    fields that nobody reads, and are shown only where the answer has a body anyway.
+    """
 
     id: str
     path: str  # below the mount
@@ -52,10 +56,11 @@ class Request:
     caller: Caller | None = None
     remote: str = ""
     warnings: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
     op: str = ""
 
     def warn(self, text: str) -> None:
-        """Add a warning to the answer (shown only where the answer has a body)."""
+        """Add a warning to the answer, which then has a body to carry it."""
         if text not in self.warnings:
             self.warnings.append(text)
 
