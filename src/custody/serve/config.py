@@ -32,10 +32,9 @@ _TOP: Final = (
 )  # fmt: skip
 _STORAGE: Final = ("path", "low_water_bytes")
 _LISTENER: Final = (
-    "address", "http_read_header_timeout", "telemetry", "tls_cert_file", "tls_disable",
+    "address", "http_read_header_timeout", "tls_cert_file", "tls_disable",
     "tls_key_file", "tls_min_version",
 )  # fmt: skip
-_TELEMETRY: Final = ("unauthenticated_metrics_access",)
 _AUDIT: Final = ("description", "local", "options")
 _USAGE: Final = "usage: custody server -config=FILE [-config=FILE …]"
 
@@ -119,7 +118,6 @@ class _Reader:
             default_lease_ttl=_seconds(self._tree, "default_lease_ttl", "768h"),
             max_lease_ttl=_seconds(self._tree, "max_lease_ttl", "768h"),
             drain=float(_seconds(self._tree, "shutdown_timeout", "5s")),
-            unauthenticated_metrics=self._unauthenticated_metrics(),
         )
         _check_whole(settings)
         return settings, self._warnings
@@ -230,19 +228,6 @@ class _Reader:
         except BadRequest as error:
             raise BadConfiguration(f'{at}, audit "{path}": {error.messages[0]}') from error
         return AuditDevice(kind, path, _text(fields, "description"), options)
-
-    def _unauthenticated_metrics(self) -> bool:
-        """Whether a listener's telemetry block opens the metrics to everybody."""
-        blocks = [
-            telemetry
-            for listener in self._blocks("listener", 1)
-            if isinstance(listener.value, Object)
-            for telemetry in listener.value.blocks("telemetry", 0)
-        ]
-        flags = [
-            _flag(self._fields(one, _TELEMETRY), "unauthenticated_metrics_access") for one in blocks
-        ]
-        return any(flags)
 
 
 def _check_whole(settings: Settings) -> None:

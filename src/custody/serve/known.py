@@ -70,6 +70,7 @@ IGNORED_LISTENER: Final = frozenset(
         "redact_addresses",
         "redact_cluster_name",
         "redact_version",
+        "telemetry",
         "tls_acme_ca_directory",
         "tls_acme_ca_root",
         "tls_acme_cache_path",

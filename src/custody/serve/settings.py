@@ -56,4 +56,3 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_lease_ttl: int = 32 * DAY
     low_water: int = 64 * 1024 * 1024  # free bytes below which new data is refused
     drain: float = 5.0  # how long a graceful stop waits for requests in flight
-    unauthenticated_metrics: bool = False

@@ -146,14 +146,6 @@ def test_a_command_line_without_a_configuration_shows_the_usage(argv: list[str])
         load(argv)
 
 
-def test_metrics_are_open_only_where_a_listener_says_so(tmp_path: Path) -> None:
-    assert not _load(tmp_path, _MINIMAL)[0].unauthenticated_metrics
-    opened = _LISTENER.replace(
-        "true }", "true\n telemetry { unauthenticated_metrics_access = true } }"
-    )
-    assert _load(tmp_path, _STORAGE + opened)[0].unauthenticated_metrics
-
-
 def test_children_inherit_places_and_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VAULT_TOKEN", "planted")
     monkeypatch.setenv("PATH", "/bin")

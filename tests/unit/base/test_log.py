@@ -1,0 +1,76 @@
+"""Log lines: one each, whatever is logged, and never the text of an exception."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+_SCENE = """
+import asyncio, logging, threading
+from custody.base import log
+log.configure("worker", "info", "FORM")
+logger = logging.getLogger("x")
+SCENE
+"""
+_FAILURES = {
+    "uncaught": "raise ValueError('planted')",
+    "logged": """
+try:
+    {}['planted']
+except KeyError:
+    logger.exception("it failed")
+""",
+    "in a thread": """
+def fail(): raise ValueError('planted')
+one = threading.Thread(target=fail); one.start(); one.join()
+""",
+    "in a callback": """
+async def main():
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log.on_loop_error)
+    future = loop.create_future()
+    future.set_exception(ValueError('planted'))
+    del future
+    await asyncio.sleep(0)
+asyncio.run(main())
+""",
+    "in a finaliser": """
+class One:
+    def __del__(self): raise ValueError('planted')
+One()
+""",
+}
+
+
+def _lines(scene: str, form: str = "standard") -> list[str]:
+    program = _SCENE.replace("SCENE", scene).replace("FORM", form)
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.stdout == ""
+    return done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("scene", _FAILURES.values(), ids=_FAILURES.keys())
+def test_an_exception_is_one_line_that_names_type_and_place_but_not_its_text(scene: str) -> None:
+    (line,) = _lines(scene)
+    assert "planted" not in line
+    assert "Error at " in line
+
+
+def test_what_is_logged_cannot_begin_a_line_of_its_own() -> None:
+    (line,) = _lines(r"logger.warning('one\n2026 [ERROR] forged')")
+    assert r"one\n2026 [ERROR] forged" in line
+    assert " [WARNING] worker(" in line
+
+
+def test_the_level_is_kept() -> None:
+    assert _lines("logger.debug('quiet')") == []
+
+
+def test_json_lines_parse_and_carry_role_and_level() -> None:
+    (line,) = _lines("logger.error('a %s', 'message')", "json")
+    read = json.loads(line)
+    assert (read["@module"], read["@level"], read["@message"]) == ("worker", "error", "a message")
+    assert read["@timestamp"].endswith("Z")
