@@ -4,13 +4,13 @@ Numbers, booleans, null and the keys of maps stay clear, as in Vault. The hash o
 same wherever it stands, so an operator who knows a value can ask sys/audit-hash and search for it.
 """
 
-import hmac
 from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
 
 from custody.base.secret import Secret
+from custody.crypto.mac import Authenticator
 
 PREFIX: Final = "hmac-sha256:"
 MAX_DEPTH: Final = 64  # levels of maps and lists; what lies deeper is cut, and the record says so
@@ -25,16 +25,15 @@ class Hasher:
     __slots__ = ("_empty", "_mac")
 
     def __init__(self, key: bytes) -> None:
-        self._mac = hmac.new(key, digestmod="sha256")
-        self._empty = PREFIX + self._mac.hexdigest()
+        self._mac = Authenticator(key).mac
+        self._empty = PREFIX + self._mac(b"").hex()
 
     def text(self, value: str | bytes) -> str:
         """`hmac-sha256:` and the hexadecimal HMAC (RFC 2104) of `value` in UTF-8."""
         if not value:
             return self._empty
-        mac = self._mac.copy()
-        mac.update(value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value)
-        return PREFIX + mac.hexdigest()
+        data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+        return PREFIX + self._mac(data).hex()
 
     def fields(self, data: Mapping[str, object], clear: Collection[str] = _NONE) -> object:
         """`data` with every text in it hashed, except under the top-level names in `clear`."""

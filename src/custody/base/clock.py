@@ -34,4 +34,4 @@ class SystemClock:
 def rfc3339(ns: int) -> str:
     """`ns` since the epoch as RFC 3339 in UTC with nine digits: 2026-11-22T13:14:50.103464463Z."""
     seconds, fraction = divmod(ns, NANOSECOND)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{fraction:09d}Z"

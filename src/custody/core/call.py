@@ -1,16 +1,16 @@
 """One API call as the edge hands it to the pipeline, and the answer it takes back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from custody.base.secret import Secret
 from custody.plugin.request import Reply
 from custody.plugin.route import Op
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One API call. `path` is below /v1/, decoded and checked; a LIST path ends in a slash.
 
     `body` is the decoded JSON object or form, `query` the query's last value for each name.
@@ -21,17 +21,19 @@ class Call:
     op: Op
     path: str
     token: Secret[str] | None = None
-    body: Mapping[str, Any] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    query: Mapping[str, str] = msgspec.field(default_factory=dict)
     wrap_ttl: int = 0
     remote_address: str = ""
     remote_port: int = 0
     help: bool = False
     head: bool = False
 
+    def __repr__(self) -> str:
+        return f"Call({self.id!r}, {self.op!r}, {self.path!r})"
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+
+class Answer(msgspec.Struct, frozen=True):
     """What the pipeline decided to say. `reply` None means: 204, nothing to say."""
 
     request_id: str

@@ -1,7 +1,8 @@
 """One request on its way through the pipeline: what was found, decided and recorded of it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from custody.audit.record import RequestEntry
 from custody.core.call import Call
@@ -14,8 +15,7 @@ from custody.policy.decision import Decision
 from custody.token.entry import TokenEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """An admitted request. `reads` is the decision's read-set: what a write must find unchanged."""
 
     call: Call
@@ -30,6 +30,9 @@ class Case:
     operation: str
     acl: ACL | None
     decision: Decision | None
+
+    def __repr__(self) -> str:
+        return f"Case({self.call!r})"
 
     def visible(self, keys: Iterable[str]) -> list[str]:
         """Those keys of a list that the deciding rule lets this caller see."""

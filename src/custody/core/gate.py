@@ -5,10 +5,11 @@ engine's own snapshot or transaction compares before it does anything. Denials a
 attempts, with the rule that decided; the caller is told nothing but that it is denied.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
+
+from msgspec.structs import replace
 
 from custody.audit import table as audit_table
 from custody.audit.record import RequestEntry, ResponseEntry
@@ -37,7 +38,7 @@ from custody.policy.acl import ACL
 from custody.policy.decision import Decision
 from custody.token import service as tokens
 from custody.token.entry import TokenEntry, decode_entry
-from custody.token.format import well_formed
+from custody.token.format import MAX_LENGTH
 
 CREATE, UPDATE = "create", "update"
 _CHECKED: Final = frozenset((Access.AUTHENTICATED, Access.SUDO))
@@ -152,7 +153,7 @@ class Gate:
 
     def _authenticate(self, rows: Rows, call: Call, draft: _Draft) -> None:
         text = call.token.reveal() if call.token is not None else ""
-        if not well_formed(text):
+        if not 0 < len(text) <= MAX_LENGTH:
             raise PermissionDenied
         draft.token_hash = self._desk.token_hash(text)
         draft.token = tokens.authenticate(rows, draft.token_hash, draft.now_ns)
@@ -266,8 +267,8 @@ class Gate:
             reads = {**case.reads, **rows.reads}
         if for_token is None or for_token.num_uses != used.num_uses:
             raise PermissionDenied
-        case.request.caller = dataclasses.replace(caller, num_uses=used.num_uses)
-        return dataclasses.replace(case, reads=reads, token=used)
+        case.request.caller = replace(caller, num_uses=used.num_uses)
+        return replace(case, reads=reads, token=used)
 
     async def finish_use(self, token_hash: bytes, used: TokenEntry) -> None:
         """Revoke a token whose last use is over."""

@@ -6,8 +6,9 @@ cores, that one wait in place of two, and one snapshot in place of two, is a qua
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from custody.base.errors import CustodyError, NotFound
 from custody.base.store import Rows
@@ -20,8 +21,7 @@ _BODIED: Final = frozenset((Op.WRITE, Op.PATCH))
 _SPELLINGS: Final = frozenset(("list", "scan", "help"))  # of the verb, not fields
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What an action came to: a reply, or the error that the caller is told."""
 
     reply: Reply | None = None

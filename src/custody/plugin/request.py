@@ -1,14 +1,17 @@
-"""What a handler is given and what it gives back."""
+"""What a handler is given and what it gives back.
+
+Structs of msgspec rather than dataclasses: several are made per request, at a tenth of the cost.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from custody.base.ids import Source
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(msgspec.Struct, frozen=True):
     """Where the request landed."""
 
     id: bytes  # 8 bytes, never reused
@@ -20,8 +23,7 @@ class Mount:
     max_lease_ttl: int
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """The authenticated token, as far as a handler may know it."""
 
     id: bytes  # salted hash of the token: its key in the store
@@ -36,8 +38,7 @@ class Caller:
     token_type: str = "service"  # noqa: S105 the name of a kind, not a password
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """One request to one handler. `body` is an instance of the action's Fields class, or None.
 
     `warnings` are the handler's own and make an answer of a 204; `ignored` are the core's, about
@@ -51,13 +52,16 @@ class Request:
     now_ns: int
     source: Source
     body: Any = None
-    raw: Mapping[str, Any] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    raw: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    query: Mapping[str, str] = msgspec.field(default_factory=dict)
     caller: Caller | None = None
     remote: str = ""
-    warnings: list[str] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
+    ignored: list[str] = msgspec.field(default_factory=list)
     op: str = ""
+
+    def __repr__(self) -> str:
+        return f"Request({self.id!r}, {self.op!r}, {self.path!r})"
 
     def warn(self, text: str) -> None:
         """Add a warning to the answer, which then has a body to carry it."""
@@ -65,8 +69,7 @@ class Request:
             self.warnings.append(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Auth:
+class Auth(msgspec.Struct, frozen=True):
     """A token handed out or renewed: the `auth` part of an answer."""
 
     client_token: str
@@ -85,8 +88,7 @@ class Auth:
         return f"Auth(accessor={self.accessor!r})"
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(msgspec.Struct):
     """An answer. `status` None means 200 with anything to say, else 204.
 
     `created` are tokens (salted hashes) that only this answer can deliver: they are revoked if
@@ -101,3 +103,6 @@ class Reply:
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     created: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Reply(status={self.status!r})"
