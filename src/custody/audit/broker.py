@@ -141,16 +141,17 @@ class Broker:
             if self._table is None:
                 raise AuditFailed("the audit devices are not known yet")
             return
-        records = [[slot.encoder.encode(entry) for entry in entries] for slot in slots.values()]
-        batch = self._batch
+        # All is encoded before any is added: an entry that cannot be leaves the batch whole.
+        records = [list(map(slot.encoder.encode, entries)) for slot in slots.values()]
         loop = asyncio.get_running_loop()
+        batch = self._batch
         if batch is None:
             batch = self._batch = _Batch(tuple(slots.values()))
             loop.call_soon(self._flush)
         for lines, encoded in zip(batch.lines, records, strict=True):
             lines.extend(encoded)
         waiter = loop.create_future()
-        batch.waiters += [None] * (len(entries) - 1)
+        batch.waiters.extend((None,) * (len(entries) - 1))
         batch.waiters.append(waiter)
         await waiter
 

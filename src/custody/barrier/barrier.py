@@ -4,16 +4,15 @@ Sealed, it opens nothing. Unsealed, every value that leaves it authenticated in 
 every change that enters is encrypted, logged and summed in the commit that makes it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
-from custody.barrier.finding import Finding
 from custody.barrier.keyring import Keyring
 from custody.barrier.keys import Keys
 from custody.barrier.log import ESSENTIAL, Retention
 from custody.barrier.rows import View, verify_reads
-from custody.barrier.scrub import scrub
+from custody.barrier.scrub import Checked, scrub
 from custody.barrier.transaction import BarrierTransaction
 from custody.base.clock import Clock
 from custody.base.errors import Sealed
@@ -115,12 +114,14 @@ class Barrier:
         """An upper bound on the encryptions done under `term`. Raises Tampered."""
         return self._open().books.counter.reserved(view.raw, term)
 
-    def scrub(self, view: View, batch: int = 500) -> Iterator[list[Finding]]:
-        """Check everything stored: findings after each batch of rows. Raises Sealed.
+    def scrub(
+        self, view: View, batch: int = 500, parts: Sequence[str] | None = None
+    ) -> Iterator[Checked]:
+        """Check what is stored, or only `parts` of it: findings after each batch of rows.
 
-        `view` must stay open until the end: a thread of its own is the place for this.
+        `view` must stay open until the end. Raises Sealed, KeyError for an unknown part.
         """
-        return scrub(view.raw, Keys(self.keyring, self._shard), batch)
+        return scrub(view.raw, Keys(self.keyring, self._shard), batch, parts)
 
     async def trim(self, keep: Retention, batch: int = 500) -> int:
         """Remove up to `batch` old log entries; how many went, 0 when done."""

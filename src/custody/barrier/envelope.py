@@ -5,8 +5,6 @@ table, key): a value opens only in its own place. The term needs no place there,
 the key. AES-256-GCM, NIST SP 800-38D.
 """
 
-from cryptography.exceptions import InvalidTag
-
 from custody.barrier.keyring import Keyring
 from custody.base.ids import Source
 from custody.base.store import Table, Tampered
@@ -64,7 +62,7 @@ class Envelopes:
         place = self._places[table] + len(key).to_bytes(4, "big") + key
         try:
             return cipher.decrypt(envelope[HEADER_SIZE:NONCE_END], envelope[NONCE_END:], place)
-        except (InvalidTag, ValueError) as error:  # ValueError: shorter than a nonce and a tag
+        except (aead.InvalidTag, ValueError) as error:  # ValueError: shorter than a nonce and a tag
             raise Tampered(table.name, key, "authentication failed") from error
 
     def _refusal(self, table: Table, key: bytes, envelope: bytes) -> Exception:

@@ -4,7 +4,9 @@ Never raises for damage and never repairs: it says what is wrong. The view must 
 the iterator ends, so the scrub runs where no request waits for it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from custody.barrier.digest import Sum
 from custody.barrier.envelope import UnknownTerm
@@ -18,14 +20,26 @@ from custody.base.store import RawRows, Table, Tampered
 _MODULUS = 1 << 256
 
 
-def scrub(raw: RawRows, keys: Keys, batch: int = 500) -> Iterator[list[Finding]]:
-    """Findings after each batch of rows (mostly none), until all tables and the log are done."""
-    yield verify_meta(raw, keys.keyring) + _counts(raw, keys)
-    yield _strangers(raw)
-    for table in sorted(ENCRYPTED):
-        yield from scrub_table(raw, keys, table, batch)
-    yield from keys.books.log.verify(raw, batch)
-    yield from _positions(raw, keys, batch)
+class Checked(NamedTuple):
+    """One batch: the part that it belongs to, how many rows were read, what is wrong with them."""
+
+    part: str
+    rows: int
+    findings: list[Finding]
+
+
+def scrub(
+    raw: RawRows, keys: Keys, batch: int = 500, parts: Sequence[str] | None = None
+) -> Iterator[Checked]:
+    """Findings after each batch of rows (mostly none), until all of `parts` are done.
+
+    Parts do not depend on each other: each may be checked on a snapshot of its own. Without
+    `parts` it is all of PARTS. Raises KeyError for one that is not among them.
+    """
+    counted = _Counted(raw)
+    for part in PARTS if parts is None else parts:
+        for findings in _CHECKS[part](counted, keys, batch):
+            yield Checked(part, counted.take(), findings)
 
 
 def scrub_table(
@@ -52,6 +66,28 @@ def scrub_table(
         yield _compare(raw, keys, table, Sum(count, total % _MODULUS, 0))
 
 
+class _Counted:
+    """Rows that are counted as they are scanned."""
+
+    __slots__ = ("_raw", "_rows", "get")
+
+    def __init__(self, raw: RawRows) -> None:
+        self._raw = raw
+        self._rows = 0
+        self.get = raw.get
+
+    def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """As the rows behind it."""
+        found = self._raw.scan(start, stop, limit)
+        self._rows += len(found)
+        return found
+
+    def take(self) -> int:
+        """How many rows since the last time this was asked."""
+        rows, self._rows = self._rows, 0
+        return rows
+
+
 def _compare(raw: RawRows, keys: Keys, table: Table, found: Sum) -> list[Finding]:
     try:
         known = keys.books.digests.read(raw, table)
@@ -62,6 +98,18 @@ def _compare(raw: RawRows, keys: Keys, table: Table, found: Sum) -> list[Finding
     if found.total != known.total:
         return [Finding(table.name, b"", "has not the rows that were written")]
     return []
+
+
+def _meta(raw: RawRows, keys: Keys, batch: int) -> Iterator[list[Finding]]:
+    """The rows in clear, the encryption counts, and what is in no table."""
+    del batch
+    yield verify_meta(raw, keys.keyring) + _counts(raw, keys)
+    yield _strangers(raw)
+
+
+def _log(raw: RawRows, keys: Keys, batch: int) -> Iterator[list[Finding]]:
+    yield from keys.books.log.verify(raw, batch)
+    yield from _positions(raw, keys, batch)
 
 
 def _counts(raw: RawRows, keys: Keys) -> list[Finding]:
@@ -103,3 +151,16 @@ def _positions(raw: RawRows, keys: Keys, batch: int) -> Iterator[list[Finding]]:
     except Tampered:
         return  # named already by the checks before
     yield [Finding(table.name, b"", "is older than the log") for table in stale]
+
+
+_Check = Callable[[RawRows, Keys, int], Iterator[list[Finding]]]
+
+
+def _of(table: Table) -> _Check:
+    return lambda raw, keys, batch: scrub_table(raw, keys, table, batch)
+
+
+_CHECKS: Mapping[str, _Check] = MappingProxyType(
+    {"META": _meta, **{table.name: _of(table) for table in sorted(ENCRYPTED)}, "LOG": _log}
+)
+PARTS = tuple(_CHECKS)

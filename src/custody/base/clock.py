@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 NANOSECOND = 1_000_000_000
@@ -31,6 +32,7 @@ class SystemClock:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
+@lru_cache(maxsize=8192)  # the times of a secret are shown with each of its reads
 def rfc3339(ns: int) -> str:
     """`ns` since the epoch as RFC 3339 in UTC with nine digits: 2026-11-22T13:14:50.103464463Z."""
     seconds, fraction = divmod(ns, NANOSECOND)

@@ -105,5 +105,9 @@ class AuditFailed(CustodyError):
     """No audit device accepted the record, so nothing was disclosed: 500."""
 
 
+class Damaged(CustodyError):
+    """Stored data failed authentication or is no record: 500, naming its table and no key."""
+
+
 class Unavailable(CustodyError):
     """A part of the node is not there just now; try again: 503."""

@@ -9,6 +9,7 @@ from custody.base.clock import Clock
 from custody.base.ids import Source, base62
 from custody.base.secret import Secret
 from custody.base.store import Table, Transaction
+from custody.crypto.mac import Authenticator
 from custody.policy import service as policies
 from custody.token import format as token_format
 from custody.token import service as tokens
@@ -58,7 +59,7 @@ class TokenHasher:
     def __init__(self, barrier: Barrier) -> None:
         self._barrier = barrier
         self._keyring: Keyring | None = None
-        self._salt = b""
+        self._salt: Authenticator | None = None
 
     def token(self, text: str) -> bytes:
         """The key under which a token is stored. Raises Sealed."""
@@ -68,14 +69,14 @@ class TokenHasher:
         """The key under which an accessor is stored. Raises Sealed."""
         return tokens.hash_accessor(self._current(), text)
 
-    def _current(self) -> bytes:
+    def _current(self) -> Authenticator:
         keyring = self._barrier.keyring
-        if keyring is not self._keyring:
+        if self._salt is None or keyring is not self._keyring:
             self._salt = token_salt(keyring)
             self._keyring = keyring
         return self._salt
 
 
-def token_salt(keyring: Keyring) -> bytes:
+def token_salt(keyring: Keyring) -> Authenticator:
     """The key under which tokens and accessors are hashed; the same for the store's whole life."""
-    return keyring.derive("token salt")
+    return Authenticator(keyring.derive("token salt"))

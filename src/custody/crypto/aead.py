@@ -4,7 +4,7 @@ For single values such as wrapped keys. Rows go through `custody.barrier.envelop
 its cipher objects.
 """
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag as InvalidTag  # noqa: PLC0414 callers of `cipher`
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from custody.base.ids import Source

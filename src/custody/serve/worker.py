@@ -2,6 +2,7 @@
 
 import asyncio
 
+from custody.base.ids import PooledSource
 from custody.http.app import App
 from custody.serve.handoff import raise_file_limit
 from custody.serve.listeners import Serving, connection_limit
@@ -15,7 +16,7 @@ async def run(member: Member) -> None:
 
     It accepts nobody before it knows from the custodian whether the node is sealed.
     """
-    app = App(member.node, member.parts.source)
+    app = App(member.node, PooledSource())
     connections = connection_limit(raise_file_limit())
     await member.join()
     serving = [

@@ -6,10 +6,11 @@ from custody.base.clock import NANOSECOND
 from custody.base.errors import PermissionDenied
 from custody.base.store import Table
 from custody.testing.tables import MemoryTables
+from custody.crypto.mac import Authenticator
 from custody.token import service
 from custody.token.entry import Handle, Spec, TokenEntry
 
-SALT: Final = bytes(32)
+SALT: Final = Authenticator(bytes(32))
 START_NS: Final = 1_700_000_000 * NANOSECOND
 TABLES: Final = (Table.TOKEN, Table.ACCESSOR, Table.CHILD, Table.EXPIRY, Table.REVOCATION)
 

@@ -8,7 +8,6 @@ Functions that revoke answer with the hashes that went, so that whoever composes
 what belongs to those tokens in the same transaction.
 """
 
-import hmac
 from dataclasses import dataclass
 
 import msgspec
@@ -16,6 +15,7 @@ import msgspec
 from custody.base.clock import NANOSECOND
 from custody.base.errors import BadRequest, PermissionDenied
 from custody.base.store import Rows, Table, Transaction
+from custody.crypto.mac import Authenticator
 from custody.token.entry import SPENT, Handle, Spec, TokenEntry, decode_entry
 from custody.token.lifetime import Limits, Terms, grant
 from custody.token.rows import HASH, expiry_key, has_children, load, stamp, store
@@ -41,14 +41,14 @@ class Renewed:
     warnings: tuple[str, ...]
 
 
-def hash_id(salt: bytes, token: str) -> bytes:
+def hash_id(salt: Authenticator, token: str) -> bytes:
     """The key under which `token` is stored: HMAC-SHA256 (RFC 2104)."""
-    return hmac.digest(salt, b"token\0" + token.encode("utf-8", "surrogatepass"), "sha256")
+    return salt.mac(b"token\0" + token.encode("utf-8", "surrogatepass"))
 
 
-def hash_accessor(salt: bytes, accessor: str) -> bytes:
+def hash_accessor(salt: Authenticator, accessor: str) -> bytes:
     """The key under which `accessor` is stored; never equal to that of a token."""
-    return hmac.digest(salt, b"accessor\0" + accessor.encode("utf-8", "surrogatepass"), "sha256")
+    return salt.mac(b"accessor\0" + accessor.encode("utf-8", "surrogatepass"))
 
 
 def authenticate(rows: Rows, token_hash: bytes, now_ns: int) -> TokenEntry:
