@@ -63,7 +63,7 @@ class Fixture:
         """What a fresh process's scrub says."""
         with self.open(self.keyring).snapshot() as view:
             scrub = self.barrier.scrub(view, batch=7)
-            return [finding for findings in scrub for finding in findings]
+            return [finding for checked in scrub for finding in checked.findings]
 
 
 def on_loop(test: Callable[[Fixture], Coroutine[Any, Any, None]]) -> Callable[[], None]:
