@@ -23,6 +23,7 @@ from custody.base.errors import (
     UnsupportedOperation,
     UnsupportedPath,
 )
+from custody.base.secret import Secret
 from custody.base.store import Rows, Table
 from custody.core import mounts, views
 from custody.core.call import Call
@@ -41,7 +42,7 @@ from custody.token.entry import TokenEntry, decode_entry
 from custody.token.format import MAX_LENGTH
 
 CREATE, UPDATE = "create", "update"
-_CHECKED: Final = frozenset((Access.AUTHENTICATED, Access.SUDO))
+CHECKED: Final = frozenset((Access.AUTHENTICATED, Access.SUDO))  # a token is asked for
 _NO_QUERY: Final[Mapping[str, str]] = {}
 
 
@@ -121,13 +122,13 @@ class Gate:
         action = None if match is None else match.route.actions.get(call.op)
         access = _access(match, action)
         draft.operation = UPDATE if call.op is Op.WRITE else call.op.value
-        if access in _CHECKED or (access is Access.OPTIONAL and call.token):
+        if access in CHECKED or (access is Access.OPTIONAL and call.token):
             self._authenticate(rows, call, draft)
         request = self._request(call, draft, mount, below, match)
         if match is not None and call.op is Op.WRITE and match.route.exists is not None:
             place = self._place(rows, table.engine, mount)
             draft.operation = UPDATE if match.route.exists(request, place) else CREATE
-        if access in _CHECKED:
+        if access in CHECKED:
             self._authorise(rows, call, draft, sudo=access is Access.SUDO)
         if draft.token is not None:
             request.caller = self._caller(draft, draft.token)
@@ -152,11 +153,7 @@ class Gate:
         raise NotFound(f'no handler for route "{call.path}". route entry not found.')
 
     def _authenticate(self, rows: Rows, call: Call, draft: _Draft) -> None:
-        text = call.token.reveal() if call.token is not None else ""
-        if not 0 < len(text) <= MAX_LENGTH:
-            raise PermissionDenied
-        draft.token_hash = self._desk.token_hash(text)
-        draft.token = tokens.authenticate(rows, draft.token_hash, draft.now_ns)
+        draft.token_hash, draft.token = authenticate(rows, self._desk, call.token, draft.now_ns)
 
     def _place(
         self, rows: Rows, engine: Engine, mount: mounts.MountEntry
@@ -282,6 +279,17 @@ class Gate:
 
 def _limited(case: Case) -> bool:
     return case.token is not None and case.token.num_uses != 0
+
+
+def authenticate(
+    rows: Rows, desk: Desk, token: Secret[str] | None, now_ns: int
+) -> tuple[bytes, TokenEntry]:
+    """The key and entry of a valid token. Raises PermissionDenied."""
+    text = token.reveal() if token is not None else ""
+    if not 0 < len(text) <= MAX_LENGTH:
+        raise PermissionDenied
+    token_hash = desk.token_hash(text)
+    return token_hash, tokens.authenticate(rows, token_hash, now_ns)
 
 
 def _access(match: Match | None, action: Action | None) -> Access:

@@ -4,19 +4,21 @@ from typing import Final
 
 from custody.audit import table as audit_table
 from custody.base.errors import MethodNotAllowed, Sealed
+from custody.base.secret import Secret
 from custody.base.store import Transaction
 from custody.core import mounts
 from custody.core.bootstrap import TokenHasher
 from custody.core.call import Answer, Call
 from custody.core.confine import Desk
 from custody.core.front import Front
-from custody.core.gate import Gate
+from custody.core.gate import CHECKED, Gate, authenticate
 from custody.core.parts import Parts
 from custody.core.pipeline import Pipeline, answer_of
 from custody.core.router import Match, RouteTable
 from custody.plugin.request import Mount, Reply, Request
-from custody.plugin.route import Access, Kind
+from custody.plugin.route import MIB, Access, Kind
 
+LARGEST_BODY: Final = 32 * MIB  # where there is no route to say it
 _SYS: Final = mounts.SYS.path
 _CLASSES: Final = tuple(f"requests_{hundred}xx" for hundred in range(6))
 
@@ -38,26 +40,35 @@ class Node:
 
     async def handle(self, call: Call) -> Answer:
         """The answer to `call`. Raises CustodyError."""
-        if call.path.startswith(_SYS):
-            match = self._routes[mounts.SYS.kind].match(call.path[len(_SYS) :])
-            if match is not None and self._answers_alone(match):
-                return await self._status(call, match)
+        match = None if call.help else self._own_route(call.path)
+        if match is not None and self._answers_alone(match):
+            return await self._status(call, match)
         if self.parts.barrier.sealed:
             raise Sealed
         return await self._pipeline.handle(call)
 
-    def body_limit(self, path: str) -> int:
-        """How many bytes the route at `path` takes; the smallest limit where there is none."""
-        match = None
-        if path.startswith(_SYS):
-            match = self._routes[mounts.SYS.kind].match(path[len(_SYS) :])
-        elif not self.parts.barrier.sealed:
-            with self.parts.barrier.snapshot() as rows:
-                mount = mounts.resolve(rows, path)
+    def body_limit(self, path: str, token: Secret[str] | None) -> int:
+        """How many bytes the route at `path` takes.
+
+        Raises Sealed, and PermissionDenied where the route asks for a token and there is no valid
+        one: what there is at a path, which its limit would tell, is not told to strangers.
+        """
+        match = self._own_route(path)
+        if match is not None and self._answers_alone(match):
+            return match.route.max_body
+        with self.parts.barrier.snapshot() as rows:
+            mount = mounts.resolve(rows, path)
             table = None if mount is None else self._routes.get(mount.kind)
             if mount is not None and table is not None:
                 match = table.match(path[len(mount.path) :])
-        return 0 if match is None else match.route.max_body
+            if match is None or match.route.access in CHECKED:
+                authenticate(rows, self._desk, token, self.parts.clock.now_ns())
+        return LARGEST_BODY if match is None else match.route.max_body
+
+    def ignores_wrapping(self, path: str) -> bool:
+        """Whether the answer at `path` is never wrapped: the node's own status."""
+        match = self._own_route(path)
+        return match is not None and self._answers_alone(match)
 
     def count(self, status: int) -> None:
         """One answer of this status is about to leave."""
@@ -76,6 +87,11 @@ class Node:
             audit_table.sync_declared(txn, declared, keys, now_ns)
 
         await self.parts.barrier.write(sync, essential=True)
+
+    def _own_route(self, path: str) -> Match | None:
+        if not path.startswith(_SYS):
+            return None
+        return self._routes[mounts.SYS.kind].match(path[len(_SYS) :])
 
     def _answers_alone(self, match: Match) -> bool:
         route = match.route

@@ -1,21 +1,40 @@
 """The ASGI application: one request in, one answer out, and no exception ever leaves it."""
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, Protocol
 
 from custody.base.errors import CustodyError
 from custody.base.ids import Source, new_uuid
+from custody.base.secret import Secret
 from custody.core.call import Answer, Call
 from custody.http.errors import INTERNAL, status_of
 from custody.http.limits import MAX_BODY_BYTES, Disconnected, Receive, read_body
-from custody.http.request import Redirect, Target, read_headers, read_object, read_target
-from custody.http.response import ALWAYS, Header, encode_answer, encode_error
+from custody.http.request import (
+    NAMESPACE,
+    BadPath,
+    Headers,
+    Redirect,
+    Target,
+    read_headers,
+    read_object,
+    read_target,
+    read_wrap_ttl,
+)
+from custody.http.response import (
+    Encoded,
+    encode_answer,
+    encode_bad_path,
+    encode_error,
+    encode_redirect,
+)
+from custody.plugin.route import Op
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _log = logging.getLogger(__name__)
-_NAMESPACE: Final = b"x-vault-namespace"
+_NO_BODY: Final[Mapping[str, Any]] = {}
+_NOBODY: Final = ("", 0)
 
 
 class Pipeline(Protocol):
@@ -25,8 +44,15 @@ class Pipeline(Protocol):
         """The answer. Raises CustodyError."""
         ...
 
-    def body_limit(self, path: str) -> int:
-        """How many bytes the route at `path` takes; asked for large bodies only."""
+    def body_limit(self, path: str, token: Secret[str] | None) -> int:
+        """How many bytes the route at `path` takes; asked for large bodies only.
+
+        Raises CustodyError where the caller is not to be told, or the node is sealed.
+        """
+        ...
+
+    def ignores_wrapping(self, path: str) -> bool:
+        """Whether the answer at `path` is never wrapped, whatever the header says."""
         ...
 
     def count(self, status: int) -> None:
@@ -59,14 +85,15 @@ class App:
             body = b""
         await send({"type": "http.response.body", "body": body})
 
-    async def _respond(self, scope: Scope, receive: Receive) -> tuple[int, list[Header], bytes]:
+    async def _respond(self, scope: Scope, receive: Receive) -> Encoded:
         try:
             return await self._answer(scope, receive)
-        except Redirect as redirect:
-            location = (b"location", redirect.location.encode("latin-1"))
-            return 307, [location, *ALWAYS, (b"content-length", b"0")], b""
         except CustodyError as error:
-            return encode_error(status_of(error), error.listed)
+            return _echoing(scope, encode_error(status_of(error), error.listed))
+        except Redirect as redirect:
+            return encode_redirect(redirect.location)
+        except BadPath:
+            return encode_bad_path()
         except Disconnected:
             raise
         except Exception as error:  # noqa: BLE001 the edge's last resort: 500 and silence
@@ -74,34 +101,49 @@ class App:
             _log.error("internal error: %s at %s", type(error).__name__, _place(error))
             return encode_error(INTERNAL, ("internal error",))
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, list[Header], bytes]:
+    async def _answer(self, scope: Scope, receive: Receive) -> Encoded:
+        target = read_target(
+            scope["method"],
+            scope.get("raw_path") or scope["path"].encode(),
+            scope["query_string"],
+        )
         headers = read_headers(scope["headers"], chunked_default=scope["http_version"] != "1.1")
-        raw_path = scope.get("raw_path") or scope["path"].encode()
-        target = read_target(scope["method"], raw_path, scope["query_string"])
-        body = b""
-        if headers.content_length != 0:
-            body = await read_body(receive, headers.content_length, lambda: self._limit(target))
-        client = scope.get("client") or ("", 0)
+        body: Mapping[str, Any] = _NO_BODY
+        if not target.help and (headers.content_length != 0 or target.op is Op.PATCH):
+            body = await self._body(target, headers, receive)
+        client = scope.get("client") or _NOBODY
         call = Call(
             id=new_uuid(self._source),
             op=target.op,
             path=target.path,
             token=headers.token,
-            body=read_object(body, headers.content_type, target.op),
+            body=body,
             query=target.query,
-            wrap_ttl=headers.wrap_ttl,
+            wrap_ttl=self._wrap_ttl(target, headers.wrap_ttl) if headers.wrap_ttl else 0,
             remote_address=str(client[0]),
             remote_port=int(client[1]),
             help=target.help,
             head=target.head,
         )
-        status, lines, content = encode_answer(await self._pipeline.handle(call))
-        if headers.namespace is not None:
-            lines.append((_NAMESPACE, headers.namespace.encode("latin-1")))
-        return status, lines, content
+        answer = encode_answer(await self._pipeline.handle(call))
+        return _echoing(scope, answer) if headers.namespace else answer
 
-    def _limit(self, target: Target) -> int:
-        return min(MAX_BODY_BYTES, self._pipeline.body_limit(target.path))
+    async def _body(self, target: Target, headers: Headers, receive: Receive) -> Mapping[str, Any]:
+        def limit() -> int:
+            return min(MAX_BODY_BYTES, self._pipeline.body_limit(target.path, headers.token))
+
+        body = await read_body(receive, headers.content_length, limit)
+        return read_object(body, headers.content_type, target.op)
+
+    def _wrap_ttl(self, target: Target, text: str) -> int:
+        return 0 if self._pipeline.ignores_wrapping(target.path) else read_wrap_ttl(text)
+
+
+def _echoing(scope: Scope, encoded: Encoded) -> Encoded:
+    """The answer with the request's namespace header, as Vault repeats it."""
+    status, lines, content = encoded
+    echoed = [(name, value) for name, value in scope["headers"] if name == NAMESPACE and value]
+    return status, [*lines, *echoed[:1]], content
 
 
 def _place(error: BaseException) -> str:

@@ -29,6 +29,10 @@ from custody.plugin.route import Op
 
 Scope = Mapping[str, Any]
 PREFIX: Final = "/v1/"
+NAMESPACE: Final = b"x-vault-namespace"
+MAX_LENGTH_DIGITS: Final = 16
+HEADER_FRAME: Final = 4  # bytes of a header line beside its name and value
+MAX_FORM_FIELDS: Final = 1000
 MERGE_PATCH: Final = "application/merge-patch+json"
 FORM: Final = "application/x-www-form-urlencoded"
 _VERBS: Final = {
@@ -43,7 +47,8 @@ _VERBS: Final = {
 }
 _TRUE: Final = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 _FALSE: Final = frozenset(("0", "f", "F", "false", "FALSE", "False"))
-_DOUBLE_SLASH: Final = re.compile("//+")
+_BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_LISTING: Final = frozenset((Op.LIST, Op.SCAN))
 
 
 class Redirect(Exception):
@@ -54,15 +59,20 @@ class Redirect(Exception):
         self.location = location
 
 
+class BadPath(Exception):
+    """The path cannot be written by any client of ours: 400 without a body, as in Vault."""
+
+
 @dataclass(slots=True)
 class Headers:
     """The few headers that mean something here."""
 
     token: Secret[str] | None = None
     content_type: str = ""
-    content_length: int | None = 0
-    namespace: str | None = None
-    wrap_ttl: int = 0
+    content_length: int | None = 0  # bytes; None: not told in advance
+    chunked: bool = False
+    namespace: str = ""
+    wrap_ttl: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,7 @@ class Target:
 
 
 def read_headers(pairs: Iterable[tuple[bytes, bytes]], *, chunked_default: bool) -> Headers:
-    """The headers that mean something. Raises HeaderTooLarge or BadRequest.
+    """The headers that mean something. Raises HeaderTooLarge, BadRequest or NotFound.
 
     `chunked_default` says whether a request without Content-Length may have a body all the same
     (HTTP/2, where lengths are optional).
@@ -85,12 +95,14 @@ def read_headers(pairs: Iterable[tuple[bytes, bytes]], *, chunked_default: bool)
     found = Headers(content_length=None if chunked_default else 0)
     size = 0
     for name, value in pairs:
-        size += len(name) + len(value) + 4
+        size += len(name) + len(value) + HEADER_FRAME
         reader = _HEADERS.get(name)
         if reader is not None:
             reader(found, value.decode("latin-1"))
     if size > MAX_HEADER_BYTES:
         raise HeaderTooLarge(f"the header is over {MAX_HEADER_BYTES} bytes")
+    if found.chunked:
+        found.content_length = None
     return found
 
 
@@ -110,11 +122,8 @@ def _content_length(found: Headers, value: str) -> None:
     found.content_length = int(value)
 
 
-MAX_LENGTH_DIGITS: Final = 16
-
-
 def _transfer_encoding(found: Headers, _value: str) -> None:
-    found.content_length = None
+    found.chunked = True  # it wins over a Content-Length (RFC 9112, section 6.3)
 
 
 def _content_type(found: Headers, value: str) -> None:
@@ -128,15 +137,7 @@ def _namespace(found: Headers, value: str) -> None:
 
 
 def _wrap_ttl(found: Headers, value: str) -> None:
-    try:
-        seconds = parse_seconds(value)
-    except BadRequest as error:
-        raise BadRequest(f"error parsing X-Vault-Wrap-TTL header: {error.messages[0]}") from None
-    if seconds < 0:
-        raise BadRequest(
-            "error parsing X-Vault-Wrap-TTL header: requested wrap ttl cannot be negative"
-        )
-    found.wrap_ttl = seconds
+    found.wrap_ttl = value
 
 
 _HEADERS: Final = {
@@ -145,58 +146,81 @@ _HEADERS: Final = {
     b"content-length": _content_length,
     b"transfer-encoding": _transfer_encoding,
     b"content-type": _content_type,
-    b"x-vault-namespace": _namespace,
+    NAMESPACE: _namespace,
     b"x-vault-wrap-ttl": _wrap_ttl,
 }
+
+
+def read_wrap_ttl(text: str) -> int:
+    """Seconds for which the answer is to be wrapped; 0: not at all. Raises BadRequest."""
+    try:
+        seconds = parse_seconds(text)
+    except BadRequest as error:
+        raise BadRequest(f"error parsing X-Vault-Wrap-TTL header: {error.messages[0]}") from None
+    if seconds < 0:
+        raise BadRequest(
+            "error parsing X-Vault-Wrap-TTL header: requested wrap ttl cannot be negative"
+        )
+    return seconds
 
 
 def read_target(method: str, raw_path: bytes, query_string: bytes) -> Target:
     """What the request line asks for.
 
-    Raises NotFound outside /v1/, BadRequest, PathTooLong, MethodNotAllowed, or Redirect to the
-    cleaned path.
+    Raises NotFound outside /v1/, BadPath, BadRequest, PathTooLong, MethodNotAllowed, or Redirect
+    to the cleaned path.
     """
     if len(raw_path) + len(query_string) > MAX_PATH_BYTES:
         raise PathTooLong(f"the path is over {MAX_PATH_BYTES} bytes")
     path = _decode_path(raw_path)
-    if path == "/":
-        raise Redirect("/ui/")
     if not path.startswith(PREFIX):
+        if path == "/":
+            raise Redirect("/ui/")
         raise NotFound
-    if "//" in path:
-        raise Redirect(_cleaned(raw_path, query_string))
-    op = _VERBS.get(method)
-    if op is None:
-        if method == "OPTIONS":
-            raise BadRequest("cannot handle internal-only request operation")
-        raise MethodNotAllowed
+    if b"//" in raw_path or b"/." in raw_path:
+        _check_clean(raw_path, query_string)
     query = _read_query(query_string) if query_string else {}
-    if query:
-        op = _listing(op, query)
-    return Target(
-        op, _checked(path[len(PREFIX) :], op), query, _flag(query, "help"), method == "HEAD"
-    )
+    op = _operation(method, query)
+    path = _checked(path[len(PREFIX) :], op)
+    return Target(op, path, query, bool(query.get("help")), method == "HEAD")
 
 
 def _decode_path(raw_path: bytes) -> str:
+    """The path as text. Raises BadPath as Go's servers do: for what no printer would print."""
+    if b"%" in raw_path:
+        if _BAD_ESCAPE.search(raw_path):
+            raise BadPath
+        raw_path = unquote_to_bytes(raw_path)
     try:
-        path = unquote_to_bytes(raw_path).decode() if b"%" in raw_path else raw_path.decode()
+        path = raw_path.decode()
     except UnicodeDecodeError:
         raise BadRequest("the path is not UTF-8") from None
-    if not path.isprintable() and any(character < " " or character == "\x7f" for character in path):
-        raise BadRequest
+    if not path.isprintable():
+        raise BadPath
     return path
 
 
-def _cleaned(raw_path: bytes, query_string: bytes) -> str:
-    location = _DOUBLE_SLASH.sub("/", raw_path.decode("latin-1"))
-    return f"{location}?{query_string.decode('latin-1')}" if query_string else location
+def _check_clean(raw_path: bytes, query_string: bytes) -> None:
+    """Raise Redirect if `raw_path` holds empty segments, or `.` or `..` not percent-encoded."""
+    segments: list[bytes] = []
+    last = b""
+    for last in raw_path.split(b"/"):
+        if last == b"..":
+            segments = segments[:-1]
+        elif last not in {b"", b"."}:
+            segments.append(last)
+    cleaned = b"/" + b"/".join(segments)
+    if segments and last in {b"", b".", b".."}:
+        cleaned += b"/"
+    if cleaned != raw_path:
+        location = cleaned + b"?" + query_string if query_string else cleaned
+        raise Redirect(location.decode("latin-1"))
 
 
 def _checked(path: str, op: Op) -> str:
     if ".." in path and ".." in path.split("/"):
         raise BadRequest("relative paths not supported")
-    if op in {Op.LIST, Op.SCAN} and not path.endswith("/"):
+    if op in _LISTING and not path.endswith("/"):
         path += "/"
     if len(path) > MAX_SEGMENT_BYTES or not path.isascii():
         _check_lengths(path)
@@ -215,21 +239,29 @@ def _read_query(query_string: bytes) -> dict[str, str]:
         return dict(
             parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
         )
-    except (UnicodeDecodeError, ValueError):
+    except ValueError:
         raise BadRequest("the query is not UTF-8") from None
 
 
-def _listing(op: Op, query: Mapping[str, str]) -> Op:
-    if op is not Op.READ:
+def _operation(method: str, query: Mapping[str, str]) -> Op:
+    op = _VERBS.get(method)
+    if op is None:
+        if method == "OPTIONS":
+            raise BadRequest("cannot handle internal-only request operation")
+        raise MethodNotAllowed
+    if not query or method != "GET":
         return op
-    if _flag(query, "list"):
+    listing, scanning = _flag(query, "list"), _flag(query, "scan")
+    if listing and scanning:
+        raise BadRequest
+    if listing:
         return Op.LIST
-    return Op.SCAN if _flag(query, "scan") else op
+    return Op.SCAN if scanning else op
 
 
 def _flag(query: Mapping[str, str], name: str) -> bool:
-    value = query.get(name)
-    if value is None or value in _FALSE:
+    value = query.get(name, "")
+    if not value or value in _FALSE:
         return False
     if value in _TRUE:
         return True
@@ -258,20 +290,37 @@ def _check_patch(media: str) -> None:
 
 
 def _read_form(body: bytes) -> Mapping[str, Any]:
+    """A form's fields; one that comes more than once is a list."""
+    fields: dict[str, Any] = {}
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
+        pairs = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_FORM_FIELDS,
+        )
     except ValueError:
-        raise BadRequest("failed to parse form data") from None
+        raise BadRequest("error parsing form data") from None
+    for name, value in pairs:
+        known = fields.get(name)
+        if known is None:
+            fields[name] = value
+        else:
+            fields[name] = [*known, value] if isinstance(known, list) else [known, value]
+    return fields
 
 
 def _read_json(body: bytes) -> Mapping[str, Any]:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.MsgspecError, ValueError) as error:
-        # The text of a decoder may quote the body: only its kind is told.
+        if body.isspace():
+            return {}
         raise BadRequest(f"failed to decode JSON input: {_json_fault(error)}") from None
     except RecursionError:
         raise BadRequest("failed to decode JSON input: nested too deeply") from None
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise BadRequest(
             f"failed to decode JSON input: json: cannot unmarshal {_json_kind(value)} "
@@ -285,17 +334,19 @@ def _read_json(body: bytes) -> Mapping[str, Any]:
 
 
 def _json_fault(error: Exception) -> str:
+    """What is wrong with the JSON, in words that quote nothing of it."""
     if isinstance(error, UnicodeDecodeError):
         return "invalid UTF-8"
-    if isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
-        return str(error)
-    return "number out of range"
+    if not isinstance(error, msgspec.DecodeError) or isinstance(error, msgspec.ValidationError):
+        return "number out of range"
+    text = str(error)
+    return "unexpected EOF" if text == "Input data was truncated" else text
 
 
 def _json_kind(value: object) -> str:
     if isinstance(value, bool):
         return "bool"
-    return {list: "array", str: "string", int: "number", float: "number"}.get(type(value), "null")
+    return "array" if isinstance(value, list) else "string" if isinstance(value, str) else "number"
 
 
 def _deeper(value: object, levels: int) -> bool:

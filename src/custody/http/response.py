@@ -13,7 +13,9 @@ ALWAYS: Final = (
     (b"cache-control", b"no-store"),
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
 )
+_EMPTY: Final = (b"content-length", b"0")
 Header = tuple[bytes, bytes]
+Encoded = tuple[int, list[Header], bytes]  # status, headers, body
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,7 +49,7 @@ class Envelope(msgspec.Struct, frozen=True):
     auth: AuthPart | None
 
 
-def encode_answer(answer: Answer) -> tuple[int, list[Header], bytes]:
+def encode_answer(answer: Answer) -> Encoded:
     """Status, headers and body of an answer."""
     reply = answer.reply
     if answer.status == 204 or reply is None:  # noqa: PLR2004 the one status without a body
@@ -59,10 +61,20 @@ def encode_answer(answer: Answer) -> tuple[int, list[Header], bytes]:
     return answer.status, _headers(JSON, reply, len(body)), body
 
 
-def encode_error(status: int, messages: Sequence[str]) -> tuple[int, list[Header], bytes]:
+def encode_error(status: int, messages: Sequence[str]) -> Encoded:
     """Status, headers and body of an error."""
     body = _escape(_encode({"errors": messages})) + b"\n"
     return status, [JSON, *ALWAYS, (b"content-length", b"%d" % len(body))], body
+
+
+def encode_redirect(location: str) -> Encoded:
+    """307 to `location`, without a body."""
+    return 307, [(b"location", location.encode("latin-1")), *ALWAYS, _EMPTY], b""
+
+
+def encode_bad_path() -> Encoded:
+    """400 without a body or its type: what Go's servers say to a path that cannot be printed."""
+    return 400, [*ALWAYS, _EMPTY], b""
 
 
 def _headers(kind: Header, reply: Reply, length: int) -> list[Header]:
