@@ -30,9 +30,11 @@ def parse_ns(value: object) -> int:
     if isinstance(value, bool):
         raise BadRequest(f'time: invalid duration "{value}"')
     if isinstance(value, int | float):
+        if not abs(value) < _MAX_NS:  # nor NaN
+            raise BadRequest(f'time: invalid duration "{_start(value)}"')
         return _bounded(int(Decimal(str(value)) * _SECOND), str(value))
     if not isinstance(value, str):
-        raise BadRequest(f'time: invalid duration "{value}"')
+        raise BadRequest(f"time: invalid duration of type {type(value).__name__}")
     text = value.strip()
     if not text:
         return 0
@@ -72,6 +74,12 @@ def _parse_parts(text: str) -> int:
     if not rest:
         raise BadRequest(f'time: invalid duration "{text}"')
     return sign * int(total)
+
+
+def _start(number: float) -> str:
+    """The number, or its first digits: an error does not repeat thousands."""
+    text = str(number)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _bounded(ns: int, text: str) -> int:

@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 
 from msgspec.structs import replace
 
+from custody.audit import record
 from custody.audit import table as audit_table
 from custody.audit.record import RequestEntry, ResponseEntry
 from custody.base.errors import (
@@ -25,10 +26,12 @@ from custody.base.errors import (
 )
 from custody.base.secret import Secret
 from custody.base.store import Rows, Table
+from custody.core import help as help_pages
 from custody.core import mounts, views
 from custody.core.call import Call
 from custody.core.case import Case
 from custody.core.confine import Desk, MountStorage, SystemRows
+from custody.core.damage import ANSWERED, named
 from custody.core.parts import Parts
 from custody.core.reading import Outcome, attempt
 from custody.core.router import Match, RouteTable
@@ -66,6 +69,7 @@ class Gate:
         self._barrier = parts.barrier
         self._broker = parts.broker
         self._clock = parts.clock
+        self._metrics = parts.metrics
         self._source = parts.source
         self._desk = desk
         self._routes = routes
@@ -84,19 +88,28 @@ class Gate:
         draft = _Draft(self._clock.now_ns())
         try:
             with self._barrier.snapshot() as rows:
+                # Turning the clock back revives no token: the log's time never goes back.
+                draft.now_ns = max(draft.now_ns, self._barrier.floor_ns(rows))
                 self._use_audit(rows)
                 case = self._decide(rows, call, draft)
                 if case.action.kind is Kind.READS and not _limited(case):
                     return case, attempt(case, rows, self._desk)
-        except CustodyError as error:
+        except ANSWERED as found:
+            error = named(found, self._metrics)
             if not isinstance(error, AuditFailed):
                 await self._record_denial(call, draft, error)
                 await self._spend_denied(draft)
-            raise
+            if error is found:
+                raise
+            raise error from found
         if _limited(case):
             case = await self._spend(case)
         await self._broker.record(case.entry)
         return case, None
+
+    async def record_refusal(self, call: Call, error: CustodyError) -> None:
+        """Record that `call` is refused with `error` before anything is known of it."""
+        await self._record_denial(call, _Draft(self._clock.now_ns()), error)
 
     def engine_of(self, mount: mounts.MountEntry) -> RouteTable:
         """The routes of a mount's engine. Raises UnsupportedPath where its kind is not known."""
@@ -118,10 +131,10 @@ class Gate:
             return self._refuse_unknown(rows, call, draft)
         table = self.engine_of(mount)
         below = call.path[len(mount.path) :]
-        match = table.match(below)
+        match = help_pages.match(table, below) if call.help else table.match(below)
         action = None if match is None else match.route.actions.get(call.op)
         access = _access(match, action)
-        draft.operation = UPDATE if call.op is Op.WRITE else call.op.value
+        draft.operation = _operation(call)
         if access in CHECKED or (access is Access.OPTIONAL and call.token):
             self._authenticate(rows, call, draft)
         request = self._request(call, draft, mount, below, match)
@@ -147,7 +160,7 @@ class Gate:
 
     def _refuse_unknown(self, rows: Rows, call: Call, draft: _Draft) -> NoReturn:
         """A path without a mount: told only to a caller who may ask for it."""
-        draft.operation = UPDATE if call.op is Op.WRITE else call.op.value
+        draft.operation = _operation(call)
         self._authenticate(rows, call, draft)
         self._authorise(rows, call, draft, sudo=False)
         raise NotFound(f'no handler for route "{call.path}". route entry not found.')
@@ -163,7 +176,7 @@ class Gate:
     def _authorise(self, rows: Rows, call: Call, draft: _Draft, *, sudo: bool) -> None:
         if draft.token is None:
             raise PermissionDenied
-        acl = policies.acl_for(rows, draft.token.policies, draft.now_ns)
+        acl = draft.acl = policies.acl_for(rows, draft.token.policies, draft.now_ns)
         decision = draft.decision = acl.decide(
             draft.operation,
             call.path,
@@ -173,8 +186,8 @@ class Gate:
             sudo=sudo,
         )
         if not decision.allowed:
+            self._metrics.add("policy_denied")
             raise PolicyDenied("permission denied")
-        draft.acl = acl
 
     def _request(
         self,
@@ -225,7 +238,7 @@ class Gate:
             client_token=call.token.reveal() if call.token is not None else "",
             caller=caller,
             mount=None if draft.mount is None else self._audit_mounts.of(draft.mount),
-            decision=None if draft.decision is None else self._decisions.of(draft.decision),
+            decision=self._said(call, draft),
             data=call.body or call.query or None,
             remote_address=call.remote_address,
             remote_port=call.remote_port,
@@ -233,10 +246,20 @@ class Gate:
             error=error,
         )
 
+    def _said(self, call: Call, draft: _Draft) -> record.Decision | None:
+        """What the policies said; with a denial, which of their rules came near to allowing it."""
+        decision = draft.decision
+        if decision is None:
+            return None
+        if decision.allowed or draft.acl is None:
+            return self._decisions.of(decision)
+        return views.audit_refusal(decision, draft.acl, draft.operation, call.path)
+
     async def _record_denial(self, call: Call, draft: _Draft, error: CustodyError) -> None:
         text = error.listed[0] if error.listed else type(error).__name__
         entry = self._entry(call, draft, text)
-        response = ResponseEntry(time_ns=self._clock.now_ns(), request=entry, error=text)
+        now_ns = max(self._clock.now_ns(), draft.now_ns)
+        response = ResponseEntry(time_ns=now_ns, request=entry, error=text)
         await self._broker.record(entry, response)
 
     async def _spend_denied(self, draft: _Draft) -> None:
@@ -290,6 +313,13 @@ def authenticate(
         raise PermissionDenied
     token_hash = desk.token_hash(text)
     return token_hash, tokens.authenticate(rows, token_hash, now_ns)
+
+
+def _operation(call: Call) -> str:
+    """The word that policies know; whether a write creates is found out later."""
+    if call.help:
+        return help_pages.HELP
+    return UPDATE if call.op is Op.WRITE else call.op.value
 
 
 def _access(match: Match | None, action: Action | None) -> Access:

@@ -75,14 +75,14 @@ BUILTIN: Final = {entry.path: entry for entry in (SYS, TOKENS)}
 
 
 def resolve(rows: Rows, path: str) -> MountEntry | None:
-    """The mount that `path` (no leading slash) falls into, or None.
+    """The mount that `path` (no leading slash) falls into, or None; its last slash may be missing.
 
     Mounts never nest, so the first hit from the left is the only one.
     """
     end = path.find("/")
     for _ in range(MAX_MOUNT_DEPTH):
         if end < 0:
-            return None
+            return read(rows, path + "/") if path and not path.endswith("/") else None
         prefix = path[: end + 1]
         entry = BUILTIN.get(prefix) or rows.memo(Table.MOUNT, prefix.encode(), decode_mount)
         if entry is not None:

@@ -40,9 +40,17 @@ class RouteTable:
 
         Where no route does, an engine with a `missing` handler answers all the same.
         """
+        return self.known(path) or self._missing
+
+    def known(self, path: str) -> Match | None:
+        """As `match`, of the table's own routes only."""
         head = path.partition("/")[0]
-        found = _first(self._by_head.get(head, ()), path) or _first(self._open, path)
-        return found or self._missing
+        return _first(self._by_head.get(head, ()), path) or _first(self._open, path)
+
+
+def captures(pattern: str) -> tuple[str, ...]:
+    """The names that a route's pattern captures, in order."""
+    return tuple(found[1] for found in _PART.finditer(pattern))
 
 
 def _missing(engine: Engine) -> Match | None:

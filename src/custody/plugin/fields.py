@@ -5,6 +5,8 @@ A `Fields` subclass is declared like a dataclass; its annotations are among: str
 `Mapping`/`dict` (an object as it came) and `Any`; `X | None` means: may be absent (None).
 """
 
+import math
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -17,6 +19,10 @@ from custody.base.errors import BadRequest
 
 Duration = NewType("Duration", int)
 """Whole seconds, a plain int; written as a number or as text such as 90s, 1h30m, 50d."""
+
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
+_MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
 
 
 class Strings(list[str]):
@@ -67,11 +73,20 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
         return cls._readers
 
 
+def kind_of(hint: Any) -> str:
+    """What Vault's help calls the kind of a field with this annotation."""
+    return _NAMES.get(_bare(hint), "any")
+
+
 def _reader(hint: Any) -> Callable[[str, Any], Any]:
+    return _READERS.get(_bare(hint), _anything)
+
+
+def _bare(hint: Any) -> Any:
+    """The annotation without `| None` and type arguments."""
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         hint = next(arm for arm in typing.get_args(hint) if arm is not type(None))
-    origin = typing.get_origin(hint) or hint
-    return _READERS.get(origin, _anything)
+    return typing.get_origin(hint) or hint
 
 
 def _anything(_name: str, value: Any) -> Any:
@@ -99,16 +114,20 @@ def _text(name: str, value: Any) -> str:
 def _integer(name: str, value: Any) -> int:
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, int):
-        return value
     if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str):
-        try:
-            return int(value.strip() or "0", 10)
-        except ValueError:
-            raise _bad(name, value, "int") from None
-    raise _bad(name, value, "int")
+        value = int(value)
+    elif isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        value = int(value)
+    elif value == "":
+        return 0
+    if not isinstance(value, int):
+        raise _bad(name, value, "int")
+    if not _MIN_INT <= value <= _MAX_INT:
+        raise BadRequest(
+            f'Field validation failed: error converting input for field "{name}": '
+            "value out of range"
+        )
+    return value
 
 
 _TRUE, _FALSE = (
@@ -129,9 +148,12 @@ def _boolean(name: str, value: Any) -> bool:
 
 def _number(name: str, value: Any) -> float:
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise _bad(name, value, "float") from None
+    if not math.isfinite(number):
+        raise _bad(name, value, "float")
+    return number
 
 
 def _duration(name: str, value: Any) -> Duration:
@@ -148,6 +170,8 @@ def _strings(name: str, value: Any) -> Strings:
         return Strings(part.strip() for part in value.split(",")) if value else Strings()
     if isinstance(value, list):
         return Strings(_text(name, part) for part in value)
+    if isinstance(value, int | float):
+        return Strings((_text(name, value),))
     raise _bad(name, value, "list of strings")
 
 
@@ -167,6 +191,17 @@ def _object(name: str, value: Any) -> Any:
     raise _bad(name, value, "map")
 
 
+_NAMES: dict[Any, str] = {
+    str: "string",
+    int: "int",
+    bool: "bool",
+    float: "float",
+    Duration: "duration (sec)",
+    Strings: "slice",
+    Pairs: "keypair",
+    dict: "map",
+    Mapping: "map",
+}
 _READERS: dict[Any, Callable[[str, Any], Any]] = {
     str: _text,
     int: _integer,
