@@ -24,13 +24,20 @@ T = TypeVar("T")
 class Act:
     """One case's way to the store: everything it commits is tied to its decision and its record."""
 
-    __slots__ = ("_case", "_desk", "committed", "parts")
+    __slots__ = ("_began_ns", "_case", "_desk", "committed", "parts")
 
     def __init__(self, case: Case, parts: Parts, desk: Desk) -> None:
         self._case = case
         self._desk = desk
         self.parts = parts
         self.committed = False
+        self._began_ns = 0  # boot time at which the first change began to be made
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the record of what was committed is the steward's to write by now."""
+        waited_ns = self.parts.clock.boot_ns() - self._began_ns
+        return self.committed and waited_ns > outbox.RECORD_WITHIN_NS
 
     def snapshot(self) -> View:
         """What is committed now; close it before the next await."""
@@ -69,21 +76,23 @@ class Act:
         """Commit `job` if its decision still stands, with the row that remembers its record."""
         case = self._case
         commit = _commit(case)
+        clock = self.parts.clock
 
-        def remembered(txn: Transaction) -> tuple[T, bool]:
+        def remembered(txn: Transaction) -> tuple[T, int]:
             value = job(txn)
-            changed = txn.changed
-            if changed:
-                outbox.remember(txn, commit)
-            return value, changed
+            if not txn.changed:
+                return value, 0
+            outbox.remember(txn, commit)
+            return value, clock.boot_ns()
 
-        value, changed = await self.parts.barrier.write(
+        value, began_ns = await self.parts.barrier.write(
             remembered,
             expect=case.reads,
             request_id=case.call.id,
             essential=essential or case.action.essential or case.call.op is Op.DELETE,
         )
-        self.committed = self.committed or changed
+        if began_ns and not self.committed:
+            self.committed, self._began_ns = True, began_ns
         return value
 
 

@@ -10,6 +10,7 @@ from custody.core import mounts
 from custody.core.bootstrap import TokenHasher
 from custody.core.call import Answer, Call
 from custody.core.confine import Desk
+from custody.core.damage import DAMAGE, named
 from custody.core.front import Front
 from custody.core.gate import CHECKED, Gate, authenticate
 from custody.core.parts import Parts
@@ -40,12 +41,10 @@ class Node:
 
     async def handle(self, call: Call) -> Answer:
         """The answer to `call`. Raises CustodyError."""
-        match = None if call.help else self._own_route(call.path)
-        if match is not None and self._answers_alone(match):
-            return await self._status(call, match)
-        if self.parts.barrier.sealed:
-            raise Sealed
-        return await self._pipeline.handle(call)
+        try:
+            return await self._handle(call)
+        except DAMAGE as found:  # where no case was there to record it with
+            raise named(found, self.parts.metrics) from found
 
     def body_limit(self, path: str, token: Secret[str] | None) -> int:
         """How many bytes the route at `path` takes.
@@ -56,14 +55,10 @@ class Node:
         match = self._own_route(path)
         if match is not None and self._answers_alone(match):
             return match.route.max_body
-        with self.parts.barrier.snapshot() as rows:
-            mount = mounts.resolve(rows, path)
-            table = None if mount is None else self._routes.get(mount.kind)
-            if mount is not None and table is not None:
-                match = table.match(path[len(mount.path) :])
-            if match is None or match.route.access in CHECKED:
-                authenticate(rows, self._desk, token, self.parts.clock.now_ns())
-        return LARGEST_BODY if match is None else match.route.max_body
+        try:
+            return self._limit_of(path, token, match)
+        except DAMAGE as found:
+            raise named(found, self.parts.metrics) from found
 
     def ignores_wrapping(self, path: str) -> bool:
         """Whether the answer at `path` is never wrapped: the node's own status."""
@@ -87,6 +82,25 @@ class Node:
             audit_table.sync_declared(txn, declared, keys, now_ns)
 
         await self.parts.barrier.write(sync, essential=True)
+
+    async def _handle(self, call: Call) -> Answer:
+        match = None if call.help else self._own_route(call.path)
+        if match is not None and self._answers_alone(match):
+            return await self._status(call, match)
+        if self.parts.barrier.sealed:
+            raise Sealed
+        return await self._pipeline.handle(call)
+
+    def _limit_of(self, path: str, token: Secret[str] | None, match: Match | None) -> int:
+        with self.parts.barrier.snapshot() as rows:
+            mount = mounts.resolve(rows, path)
+            table = None if mount is None else self._routes.get(mount.kind)
+            if mount is not None and table is not None:
+                match = table.match(path[len(mount.path) :])
+            if match is None or match.route.access in CHECKED:
+                now_ns = max(self.parts.clock.now_ns(), self.parts.barrier.floor_ns(rows))
+                authenticate(rows, self._desk, token, now_ns)
+        return LARGEST_BODY if match is None else match.route.max_body
 
     def _own_route(self, path: str) -> Match | None:
         if not path.startswith(_SYS):

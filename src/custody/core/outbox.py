@@ -1,16 +1,21 @@
 """Every commit has exactly one audit record: the row that remembers it until a device has it.
 
 The row is written in the same transaction as the change. It is removed once a device has accepted
-the response's record; what a crash or a dead device leaves behind, the steward records later.
+the response's record; what a crash or a dead device leaves behind, the steward records later
+(`custody.core.jobs.recording`). Which of the two records a commit is settled by time: the process
+that made it only within RECORD_WITHIN_NS, the steward only after a row has lain for
+RECOVER_AFTER_NS, and a device begins no batch later than its deadline of two seconds.
 """
 
 import uuid
 from typing import Final
 
+from custody.base.clock import NANOSECOND
 from custody.base.codec import Record, decode, encode
 from custody.base.store import Rows, Table, Transaction
 
-PAGE: Final = 100
+RECORD_WITHIN_NS: Final = 5 * NANOSECOND  # boot time since the commit began
+RECOVER_AFTER_NS: Final = 10 * NANOSECOND
 
 
 class Commit(Record, frozen=True, kw_only=True):
@@ -42,7 +47,12 @@ def forget(txn: Transaction, request_id: str) -> None:
     txn.delete(Table.OUTBOX, key_of(request_id))
 
 
-def pending(rows: Rows, before_ns: int) -> list[Commit]:
-    """Up to a page of commits older than `before_ns` that no device is known to hold."""
-    found = (decode(Commit, value) for _, value in rows.scan(Table.OUTBOX, b"", limit=PAGE))
-    return [commit for commit in found if commit.time_ns < before_ns]
+def keys(rows: Rows, after: bytes, limit: int) -> list[bytes]:
+    """Up to `limit` keys of commits that no device is known to hold, above the key `after`."""
+    return rows.keys(Table.OUTBOX, b"", after, limit)
+
+
+def load(rows: Rows, key: bytes) -> Commit | None:
+    """The commit under `key`, None once it is recorded. Raises Tampered, CorruptRecord."""
+    data = rows.get(Table.OUTBOX, key)
+    return None if data is None else decode(Commit, data)

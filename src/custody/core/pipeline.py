@@ -3,10 +3,10 @@
 from typing import Final
 
 from custody.audit.record import Caller, ResponseEntry
+from custody.barrier.envelope import UnknownTerm
 from custody.base.errors import (
     AuditFailed,
     BadRequest,
-    CustodyError,
     Unavailable,
 )
 from custody.base.store import StaleDecision, Transaction
@@ -15,6 +15,8 @@ from custody.core.act import Act
 from custody.core.call import Answer, Call
 from custody.core.case import Case
 from custody.core.confine import Desk
+from custody.core.damage import ANSWERED, named
+from custody.core.front import Front
 from custody.core.gate import Gate
 from custody.core.parts import Parts
 from custody.core.reading import Outcome, bind
@@ -43,12 +45,21 @@ class Pipeline:
         if call.wrap_ttl:
             raise BadRequest("response wrapping is not available in this version")
         for _ in range(ATTEMPTS):
-            case, outcome = await self._gate.admit(call)
             try:
-                return await self._answer(case, outcome)
+                return await self._answer(*await self._gate.admit(call))
             except StaleDecision:
                 continue  # what the decision was read from has changed: decide again
+            except UnknownTerm as error:
+                await self._renew(call, error)
         raise Unavailable("the policies that govern this request keep changing; try again")
+
+    async def _renew(self, call: Call, unknown: UnknownTerm) -> None:
+        """Take the newest keyring; returns if that has the term. Raises Damaged if it has not."""
+        await self._parts.custodian.install(Front(self._parts).meta())
+        if unknown.term > self._barrier.keyring.term:
+            error = named(unknown, self._parts.metrics)
+            await self._gate.record_refusal(call, error)
+            raise error from unknown
 
     async def _answer(self, case: Case, outcome: Outcome | None) -> Answer:
         act = Act(case, self._parts, self._desk)
@@ -69,13 +80,14 @@ class Pipeline:
                 return Outcome(act.read())
             bind(case)
             reply = await (act.transact() if kind is Kind.WRITES else act.perform())
-        except CustodyError as error:
-            return Outcome(error=error)
+        except ANSWERED as found:
+            return Outcome(error=named(found, self._parts.metrics))
         return Outcome(reply)
 
     async def _record(self, case: Case, act: Act, outcome: Outcome) -> None:
         event_id = case.call.id if act.committed else ""
         try:
+            _check_time(act)
             await self._broker.record(self._response(case, outcome, event_id))
         except AuditFailed:
             if not act.committed:
@@ -86,7 +98,8 @@ class Pipeline:
             self._barrier.write_later(lambda txn: outbox.forget(txn, event_id))
 
     def _response(self, case: Case, outcome: Outcome, event_id: str = "") -> ResponseEntry:
-        return _response_entry(case, outcome, self._clock.now_ns(), event_id)
+        now_ns = max(self._clock.now_ns(), case.request.now_ns)
+        return _response_entry(case, outcome, now_ns, event_id)
 
     async def _undeliver(self, reply: Reply | None) -> None:
         """Revoke what only the answer could have delivered."""
@@ -105,6 +118,11 @@ class Pipeline:
         caller = case.request.caller
         if caller is not None and case.token is not None and case.token.num_uses < 0:
             await self._gate.finish_use(caller.id, case.token)
+
+
+def _check_time(act: Act) -> None:
+    if act.overdue:
+        raise AuditFailed("the record of this commit is the steward's to write by now")
 
 
 def answer_of(request: Request, route: Route, reply: Reply | None) -> Answer:

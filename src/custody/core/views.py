@@ -7,18 +7,23 @@ here, and holding the entry keeps that identity from being used again.
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
+import msgspec
+
 from custody.audit import record
 from custody.base.clock import rfc3339
 from custody.core.confine import Settings
 from custody.core.mounts import MountEntry
 from custody.plugin import request as plugin
+from custody.policy.acl import ACL
 from custody.policy.decision import Decision
 from custody.policy.document import Rule
+from custody.policy.explain import near_misses
 from custody.token.entry import TokenEntry
 
 E = TypeVar("E")
 V = TypeVar("V")
 MAX_VIEWS: Final = 8192
+MAX_NEAR_MISSES: Final = 3
 
 
 class Views(Generic[E, V]):
@@ -117,6 +122,17 @@ def audit_decision(decision: Decision) -> record.Decision:
         grants=tuple(record.Grant(name=name) for name in decision.granting_policies),
         rule=None if rule is None else _rule(rule),
         reason="" if decision.allowed else decision.reason.value,
+    )
+
+
+def audit_refusal(decision: Decision, acl: ACL, operation: str, path: str) -> record.Decision:
+    """A denial, with the rules that came nearest to allowing it."""
+    misses = near_misses(acl, operation, path)[:MAX_NEAR_MISSES]
+    return msgspec.structs.replace(
+        audit_decision(decision),
+        near_misses=tuple(
+            msgspec.structs.replace(_rule(miss.rule), reason=miss.near.value) for miss in misses
+        ),
     )
 
 
