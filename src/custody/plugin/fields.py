@@ -112,16 +112,13 @@ def _text(name: str, value: Any) -> str:
 
 
 def _integer(name: str, value: Any) -> int:
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    elif isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
-        value = int(value)
-    elif value == "":
-        return 0
-    if not isinstance(value, int):
+    if isinstance(value, str):
+        if value and not _WHOLE.fullmatch(value.strip()):
+            raise _bad(name, value, "int")
+        value = int(value or 0)
+    elif not isinstance(value, int) and not (isinstance(value, float) and value.is_integer()):
         raise _bad(name, value, "int")
+    value = int(value)
     if not _MIN_INT <= value <= _MAX_INT:
         raise BadRequest(
             f'Field validation failed: error converting input for field "{name}": '
