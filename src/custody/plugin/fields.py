@@ -118,13 +118,13 @@ def _integer(name: str, value: Any) -> int:
         value = int(value or 0)
     elif not isinstance(value, int) and not (isinstance(value, float) and value.is_integer()):
         raise _bad(name, value, "int")
-    value = int(value)
-    if not _MIN_INT <= value <= _MAX_INT:
+    number = int(value)
+    if not _MIN_INT <= number <= _MAX_INT:
         raise BadRequest(
             f'Field validation failed: error converting input for field "{name}": '
             "value out of range"
         )
-    return value
+    return number
 
 
 _TRUE, _FALSE = (
