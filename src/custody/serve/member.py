@@ -12,6 +12,8 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 
+import uvloop
+
 from custody.barrier.keyring import Keyring
 from custody.base import log
 from custody.core.node import Node
@@ -92,5 +94,5 @@ def start(run: Callable[[Member], Awaitable[None]]) -> None:
             os._exit(BAD_CONFIGURATION)
         await member.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
     os._exit(0)  # no thread of the HTTP server may hold the process
