@@ -159,18 +159,19 @@ def disable(txn: Transaction, path: str) -> bool:
     return True
 
 
-def abandoned(rows: Rows) -> bytes | None:
-    """The id of a disabled mount whose data are still there, or None."""
-    left = rows.keys(Table.SETTING, _UNMOUNTED, limit=1)
-    return left[0][len(_UNMOUNTED) :] if left else None
+def abandoned(rows: Rows) -> tuple[bytes, str] | None:
+    """The id and the former path of a disabled mount whose data are still there, or None."""
+    for key, path in rows.scan(Table.SETTING, _UNMOUNTED, limit=1):
+        return key[len(_UNMOUNTED) :], path.decode()
+    return None
 
 
-def clear_step(txn: Transaction, mount_id: bytes, limit: int) -> bool:
-    """Delete up to `limit` rows of a disabled mount; says whether that was the last of them."""
+def clear_step(txn: Transaction, mount_id: bytes, limit: int) -> tuple[int, bool]:
+    """Delete up to `limit` rows of a disabled mount; how many went, and if they were the last."""
     keys = txn.keys(Table.ENGINE, mount_id, limit=limit)
     for key in keys:
         txn.delete(Table.ENGINE, key)
-    if len(keys) < limit:
+    done = len(keys) < limit
+    if done:
         txn.delete(Table.SETTING, _UNMOUNTED + mount_id)
-        return True
-    return False
+    return len(keys), done

@@ -8,6 +8,7 @@ RECOVER_AFTER_NS, and a device begins no batch later than its deadline of two se
 """
 
 import uuid
+from collections.abc import Iterable
 from typing import Final
 
 from custody.base.clock import NANOSECOND
@@ -45,6 +46,12 @@ def remember(txn: Transaction, commit: Commit) -> None:
 def forget(txn: Transaction, request_id: str) -> None:
     """The record is on a device."""
     txn.delete(Table.OUTBOX, key_of(request_id))
+
+
+def forget_all(txn: Transaction, request_ids: Iterable[str]) -> None:
+    """As `forget`, for many."""
+    for request_id in request_ids:
+        forget(txn, request_id)
 
 
 def keys(rows: Rows, after: bytes, limit: int) -> list[bytes]:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from custody.plugin.route import Engine
-from custody.system import audit, capabilities, metrics, mounts, policies, seal, status
+from custody.system import audit, capabilities, metrics, mounts, policies, seal, status, verify
 
 ENGINE: Final = Engine(
     kind="system",
@@ -15,6 +15,7 @@ ENGINE: Final = Engine(
         *mounts.ROUTES,
         *audit.ROUTES,
         *metrics.ROUTES,
+        *verify.ROUTES,
     ),
     help="Control of the server itself.",
     system=True,
