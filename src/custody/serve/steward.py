@@ -9,7 +9,12 @@ from custody.base.errors import CustodyError
 from custody.base.log import describe
 from custody.core.jobs.expiry import Expiry
 from custody.core.jobs.job import Alarm, Job, keep_running
+from custody.core.jobs.recording import Recording
 from custody.core.jobs.revocation import Revocation
+from custody.core.jobs.rotate import Rotate
+from custody.core.jobs.scrub import Scrub
+from custody.core.jobs.trim import Trim
+from custody.core.jobs.unmount import Unmount
 from custody.core.parts import Parts
 from custody.serve.member import Member, start
 from custody.storage.lmdb import LMDBStore
@@ -42,7 +47,15 @@ def jobs_of(parts: Parts) -> Sequence[Job]:
         with barrier.snapshot() as view:
             return barrier.floor_ns(view)
 
-    return (Expiry(barrier, clock, floor), Revocation(barrier, clock, floor))
+    return (
+        Expiry(barrier, clock, floor),
+        Revocation(barrier, clock, floor),
+        Recording(barrier, parts.broker, clock, parts.metrics),
+        Unmount(barrier),
+        Rotate(parts),
+        Trim(barrier, clock, floor),
+        Scrub(parts),
+    )
 
 
 class Steward:
