@@ -60,6 +60,11 @@ class Client:
         """The same client without -wrap-ttl, for requests that prepare another."""
         return Client(replace(self._connection, wrap_ttl=""))
 
+    def patient(self, seconds: float) -> "Client":
+        """The same client, which waits at least `seconds` for an answer."""
+        timeout = max(seconds, self._connection.timeout)
+        return Client(replace(self._connection, timeout=timeout))
+
     def with_token(self, token: Secret[str]) -> "Client":
         """The same client with another token."""
         return Client(replace(self._connection, token=token))

@@ -1,4 +1,4 @@
-"""`custody operator`: initialise, unseal, seal, and the encryption key."""
+"""`custody operator`: initialise, unseal, seal, encryption key, and a check of what is stored."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +12,8 @@ from custody.cli.status import key_status_rows, show
 
 _SHARES, _THRESHOLD = 5, 3
 _UNINITIALISED = 2  # exit code of init -status
+_FOUND = 2  # exit code of verify
+_VERIFY_SECONDS = 660.0  # the server gives each part ten minutes
 
 
 def init(context: Context) -> int:
@@ -131,6 +133,48 @@ def key_status(context: Context) -> int:
     return 0
 
 
+def verify(context: Context) -> int:
+    """Check everything stored, part by part; 2 when something is wrong or was not finished."""
+    client = context.client().patient(_VERIFY_SECONDS)
+    try:
+        last = client.read("sys/verify").get("data") or {}
+        if context.options.switch("status"):
+            return _verified(context, last, f"Last check: {_state(last)}.")
+        whole: dict[str, Any] = {"rows": 0, "found": 0, "findings": [], "unfinished": []}
+        for part in last.get("parts") or ():
+            if context.is_table:
+                context.console.warn(f"Checking {part}")
+            answer = client.write("sys/verify", {"parts": [part]}).get("data") or {}
+            whole = {name: value + answer.get(name, type(value)()) for name, value in whole.items()}
+    except RemoteError as error:
+        raise error.about("Error verifying") from error
+    return _verified(context, whole, f"{whole['rows']} rows checked.")
+
+
+def _state(last: Mapping[str, Any]) -> str:
+    state = str(last.get("state", ""))
+    if state == "running":
+        return f"running since {last.get('started_time', '')}, at {last.get('part', '')}"
+    return f"finished {last.get('finished_time', '')}" if state == "finished" else "none yet"
+
+
+def _verified(context: Context, result: Mapping[str, Any], summary: str) -> int:
+    findings, unfinished = result.get("findings") or (), result.get("unfinished") or ()
+    code = _FOUND if result.get("found") or unfinished else 0
+    if not context.is_table:
+        context.show(result)
+        return code
+    if findings:
+        names = ("table", "key", "reason")
+        rows = ([str(finding.get(name, "")) for name in names] for finding in findings)
+        context.show_columns("Table | Key | Finding", rows)
+        context.console.say("")
+    if unfinished:
+        context.console.say(f"Not checked to the end: {', '.join(map(str, unfinished))}")
+    context.console.say(f"{summary} Findings: {result.get('found', 0)}")
+    return code
+
+
 COMMANDS = (
     Command(
         "operator init",
@@ -183,5 +227,15 @@ COMMANDS = (
         "Print the state of the encryption key.",
         (Example("Its number and age:", "custody operator key-status"),),
         key_status,
+    ),
+    Command(
+        "operator verify",
+        "Check that everything stored is what was written. Exit code 2: it is not.",
+        (
+            Example("Check now; the server goes on serving:", "custody operator verify"),
+            Example("What the daily check has found:", "custody operator verify -status"),
+        ),
+        verify,
+        flags=(Flag("status", "Show the last background check instead.", Kind.SWITCH),),
     ),
 )  # fmt: skip
