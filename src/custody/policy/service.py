@@ -48,6 +48,15 @@ class RetiredPolicy(codec.Record, frozen=True, kw_only=True, omit_defaults=True)
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A policy that may be stored: its name and text as they are kept, and what it says."""
+
+    name: str
+    text: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What a policy is written with beside its text."""
 
@@ -89,6 +98,22 @@ def names(rows: Rows, prefix: str = "", after: str = "", limit: int = 1000) -> l
     return found[:limit]
 
 
+def prepare(name: str, text: str) -> Prepared:
+    """Read a policy's text (HCL or JSON, either may be base64), which takes a while if it is long.
+
+    Raises BadRequest for an empty or wrong text and for a fixed name.
+    """
+    name = normalise(name)
+    _key(name)
+    if not text:
+        raise BadRequest("'policy' parameter not supplied or empty")
+    text = decode_text(text)
+    document = parse(name, text)
+    if name in _FIXED:
+        raise BadRequest(f'cannot update "{name}" policy')
+    return Prepared(name, text, document)
+
+
 def write(
     txn: Transaction,
     name: str,
@@ -97,26 +122,30 @@ def write(
     cas: int | None = None,
     terms: Terms = _NO_TERMS,
 ) -> PolicyEntry:
-    """Set a policy's text (HCL or JSON, either may be base64) and answer what was stored.
+    """As `prepare` and `put` in one."""
+    return put(txn, prepare(name, text), now_ns, cas, terms)
+
+
+def put(
+    txn: Transaction,
+    prepared: Prepared,
+    now_ns: int,
+    cas: int | None = None,
+    terms: Terms = _NO_TERMS,
+) -> PolicyEntry:
+    """Set a policy and answer what was stored.
 
     `cas` is the version that must be the current one (0: none), or CREATE_ONLY. Raises
-    BadRequest for an empty or wrong text, a fixed name, and a check that fails.
+    BadRequest for an end that is over and a check that fails.
     """
-    name = normalise(name)
-    key = _key(name)
-    if not text:
-        raise BadRequest("'policy' parameter not supplied or empty")
-    text = decode_text(text)
     if terms.expiration_ns and terms.expiration_ns <= now_ns:
         raise BadRequest("refusing to update policy as expiration time has already elapsed")
-    parse(name, text)
-    if name in _FIXED:
-        raise BadRequest(f'cannot update "{name}" policy')
+    key = _key(prepared.name)
     current = _entry(txn, key)
     _check(current, cas, terms)
     entry = PolicyEntry(
-        name=name,
-        text=text,
+        name=prepared.name,
+        text=prepared.text,
         version=_last_version(txn, key, current) + 1,
         modified_ns=now_ns,
         expiration_ns=terms.expiration_ns,

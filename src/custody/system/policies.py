@@ -1,20 +1,26 @@
 """`sys/policies/acl` and `sys/policy`: policies by name, with check-and-set and an end."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
 from custody.base.clock import NANOSECOND, rfc3339
 from custody.base.errors import BadRequest, NotFound
+from custody.core import mounts
+from custody.core.act import Act
 from custody.core.confine import SystemRows, SystemTransaction
+from custody.core.mounts import MountEntry
 from custody.plugin.fields import Duration, Fields
 from custody.plugin.request import Reply, Request
-from custody.plugin.route import KIB, Handler, Op, Route, reads, writes
+from custody.plugin.route import KIB, Handler, Op, Route, acts, reads, writes
 from custody.policy import service
 from custody.policy.document import parse_time_ns
-from custody.policy.service import PolicyEntry, Terms
+from custody.policy.lint import lint
+from custody.policy.service import PolicyEntry, Prepared, Terms
 
 MAX_PAGE: Final = 10_000
-_MAX_BODY: Final = 512 * KIB
+_MAX_BODY: Final = 128 * KIB
+_LONG: Final = 2 * KIB  # characters; the parser takes some microseconds for each
 
 
 class WriteFields(Fields, frozen=True, kw_only=True):
@@ -36,17 +42,24 @@ class PageFields(Fields, frozen=True, kw_only=True):
     limit: int = 0
 
 
-def write(request: Request, txn: SystemTransaction) -> None:
-    """Set a policy; it governs the next decision of every process."""
+async def write(request: Request, act: Act) -> None:
+    """Set a policy; it governs the next decision of every process.
+
+    What its author most likely did not mean is told as a warning.
+    """
     fields: WriteFields = request.body
-    service.write(
-        txn.txn,
-        request.params["name"],
-        fields.policy or fields.rules,
-        request.now_ns,
-        fields.cas,
-        _terms(fields, request.now_ns),
-    )
+    terms = _terms(fields, request.now_ns)
+    with act.snapshot() as rows:
+        known = {entry.path: _is_kv2(entry) for entry in mounts.entries(rows)}
+    name, text = request.params["name"], fields.policy or fields.rules
+    if len(text) > _LONG:  # neither the loop nor the store's writer waits for this
+        prepared, warnings = await asyncio.to_thread(_prepare, name, text, known)
+    else:
+        prepared, warnings = _prepare(name, text, known)
+    now_ns, cas = request.now_ns, fields.cas
+    await act.commit(lambda txn: service.put(txn, prepared, now_ns, cas, terms))
+    for warning in warnings:
+        request.warn(warning)
 
 
 def delete(request: Request, txn: SystemTransaction) -> None:
@@ -81,9 +94,18 @@ def _lister(*, both: bool) -> Handler:
     return list_names
 
 
+def _prepare(name: str, text: str, known: Mapping[str, bool]) -> tuple[Prepared, list[str]]:
+    prepared = service.prepare(name, text)
+    return prepared, lint(prepared.document, known)
+
+
+def _is_kv2(entry: MountEntry) -> bool:
+    return entry.kind == "kv" and entry.options.get("version") == "2"
+
+
 def _terms(fields: WriteFields, now_ns: int) -> Terms:
     if fields.ttl is not None and fields.expiration:
-        raise BadRequest("only one of 'ttl' and 'expiration' may be given")
+        raise BadRequest("cannot supply both 'expiration' and 'ttl' for policies")
     expiration = 0
     if fields.ttl:
         if fields.ttl < 0:
@@ -110,13 +132,13 @@ def _extras(entry: PolicyEntry) -> Mapping[str, Any]:
 _NEW: Final = {
     Op.READ: reads(_reader("policy")),
     Op.LIST: reads(_lister(both=False), PageFields),
-    Op.WRITE: writes(write, WriteFields),
+    Op.WRITE: acts(write, WriteFields),
     Op.DELETE: writes(delete),
 }
 _OLD: Final = {
     Op.READ: reads(_reader("rules")),
     Op.LIST: reads(_lister(both=True), PageFields),
-    Op.WRITE: writes(write, WriteFields),
+    Op.WRITE: acts(write, WriteFields),
     Op.DELETE: writes(delete),
 }
 
