@@ -16,6 +16,7 @@ STATUS: Final[dict[type[errors.CustodyError], int]] = {
     errors.UnsupportedMediaType: 415,
     errors.HeaderTooLarge: 431,
     errors.AuditFailed: 500,
+    errors.Damaged: 500,
     errors.Sealed: 503,
     errors.Unavailable: 503,
     errors.StorageFull: 507,
