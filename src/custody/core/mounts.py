@@ -116,6 +116,8 @@ def normalise(path: str) -> str:
         raise BadRequest(f"mount path has more than {MAX_MOUNT_DEPTH} segments")
     if any(not character.isprintable() or character == "*" for character in clean):
         raise BadRequest("mount path contains characters that cannot be used")
+    if not {"", ".", ".."}.isdisjoint(clean[:-1].split("/")):
+        raise BadRequest("mount path contains a segment that no request can name")
     return clean
 
 
