@@ -87,8 +87,9 @@ def test_an_integer_is_whole_and_has_64_bits(value: object, read: int) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "x", "1.5", "1_000", "0x10", "\N{FULLWIDTH DIGIT ONE}", "1e3",
-        " ", "--1",        "1" * 5000,        1.5, 1e308, float("inf"), float("nan"), 2**63, -(2**63) - 1, 10**4000, [1], {"a": 1},
+        "x", "1.5", "1_000", "0x10", "\N{FULLWIDTH DIGIT ONE}", "1e3", " ", "--1",
+        "1" * 5000, 1.5, 1e308, float("inf"), float("nan"), 2**63, -(2**63) - 1, 10**4000,
+        [1], {"a": 1},
     ],
 )  # fmt: skip
 def test_anything_else_is_no_integer(value: object) -> None:
