@@ -100,6 +100,9 @@ class LMDBStore:
             max_readers=MAX_READERS,
             max_spare_txns=4,
         )
+        # A writer killed as it synced may have committed what readers do not see yet: LMDB shows
+        # it when the lock is next taken, and a process that replaces the killed one takes it now.
+        env.begin(write=True).abort()
         writer = Writer(env, _Rows, stamp, clock)
         return cls(env, writer, FreeSpace(generation, low_water, clock))
 

@@ -26,6 +26,7 @@ from custody.barrier.barrier import Barrier
 from custody.base.clock import NANOSECOND, Clock
 from custody.base.ids import Source, SystemSource
 from custody.base.secret import Secret
+from custody.base.store import Store
 from custody.core import bootstrap
 from custody.core.confine import Settings
 from custody.core.node import Node
@@ -215,6 +216,7 @@ class MemoryServer:
     """A node of one process. Used as a context it is initialised, unsealed and has KV at secret/.
 
     `engines` are mounted beside the catalogue's; `audited` False leaves it without a device.
+    `store` is memory unless given; whoever gives it closes it.
     """
 
     def __init__(
@@ -223,10 +225,11 @@ class MemoryServer:
         clock: Clock | None = None,
         source: Source | None = None,
         audited: bool = True,
+        store: Store | None = None,
     ) -> None:
         self.clock = clock or HandClock()
         self.source = source or SystemSource()
-        self.store = MemoryStore()
+        self.store = MemoryStore() if store is None else store
         self.barrier = Barrier(self.store, self.clock, self.source)
         self.recorder = Recorder()
         self.counters = Counters()
