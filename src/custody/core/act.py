@@ -1,11 +1,13 @@
 """One admitted case's way to the store and to the processes around it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from custody.barrier.rows import View
+from msgspec.structs import replace
+
+from custody.barrier.rows import View, raw_key
 from custody.base.secret import Secret
-from custody.base.store import Transaction
+from custody.base.store import StaleDecision, Table, Transaction
 from custody.core import outbox, reading
 from custody.core.case import Case
 from custody.core.confine import (
@@ -17,21 +19,31 @@ from custody.core.confine import (
 from custody.core.parts import Parts
 from custody.plugin.request import Reply
 from custody.plugin.route import Op
+from custody.token import service as tokens
+from custody.token.entry import TokenEntry
 
 T = TypeVar("T")
 
 
 class Act:
-    """One case's way to the store: everything it commits is tied to its decision and its record."""
+    """One case's way to the store: everything it commits is tied to its decision and its record.
 
-    __slots__ = ("_began_ns", "_case", "_desk", "committed", "parts")
+    A use of a limited token is counted in the transaction that it pays for, so that of any number
+    of requests at once exactly as many go through as it has uses. An action that composes
+    transactions pays before the first: if another request takes the last use and is done before
+    it, it is refused, and its use is lost.
+    """
+
+    __slots__ = ("_began_ns", "_case", "_desk", "_expect", "committed", "parts", "used")
 
     def __init__(self, case: Case, parts: Parts, desk: Desk) -> None:
         self._case = case
         self._desk = desk
         self.parts = parts
         self.committed = False
+        self.used: TokenEntry | None = None  # the limited token after the use that this took
         self._began_ns = 0  # boot time at which the first change began to be made
+        self._expect = _expected(case)
 
     @property
     def overdue(self) -> bool:
@@ -43,11 +55,27 @@ class Act:
         """What is committed now; close it before the next await."""
         return self.parts.barrier.snapshot()
 
-    def read(self) -> Reply | None:
-        """Run an action that reads, in one snapshot with its decision's rows."""
-        with self.parts.barrier.snapshot() as rows:
-            rows.verify(self._case.reads)
-            return reading.read(self._case, rows, self._desk)
+    async def read(self) -> Reply | None:
+        """Run an action that reads, with a limited token, in the transaction that takes the use."""
+        request = self._case.request
+
+        def job(txn: Transaction) -> tuple[Reply | None, TokenEntry | None]:
+            used = self._pay(txn)
+            request.warnings.clear()  # a second run warns again
+            request.ignored.clear()
+            return reading.read(self._case, txn, self._desk), used
+
+        reply, self.used = await self.parts.barrier.write(
+            job, expect=self._expect, request_id=self._case.call.id, essential=True
+        )
+        return reply
+
+    async def spend(self) -> None:
+        """Take the use on its own, where no transaction took it. Raises PermissionDenied."""
+        if self._case.limited and self.used is None:
+            self.used = await self.parts.barrier.write(
+                self._pay, expect=self._expect, essential=True
+            )
 
     async def transact(self) -> Reply | None:
         """Run an action that is one transaction."""
@@ -67,6 +95,7 @@ class Act:
 
     async def perform(self) -> Reply | None:
         """Run an action that composes transactions with the outside."""
+        await self.spend()
         answer: Reply | None = await self._case.action.run(  # type: ignore[misc] # kind ACTS
             self._case.request, self
         )
@@ -78,22 +107,47 @@ class Act:
         commit = _commit(case)
         clock = self.parts.clock
 
-        def remembered(txn: Transaction) -> tuple[T, int]:
+        def remembered(txn: Transaction) -> tuple[T, TokenEntry | None, int]:
+            used = self._pay(txn)
             value = job(txn)
             if not txn.changed:
-                return value, 0
+                return value, used, 0
             outbox.remember(txn, commit)
-            return value, clock.boot_ns()
+            return value, used, clock.boot_ns()
 
-        value, began_ns = await self.parts.barrier.write(
+        value, self.used, began_ns = await self.parts.barrier.write(
             remembered,
-            expect=case.reads,
+            expect=self._expect,
             request_id=case.call.id,
             essential=essential or case.action.essential or case.call.op is Op.DELETE,
         )
         if began_ns and not self.committed:
             self.committed, self._began_ns = True, began_ns
         return value
+
+    def _pay(self, txn: Transaction) -> TokenEntry | None:
+        """Count this request's one use; once it is counted, the token must still be there."""
+        request = self._case.request
+        caller = request.caller
+        if caller is None or not self._case.limited:
+            return None
+        if self.used is None:
+            used = tokens.use(txn, caller.id, request.now_ns)
+            request.caller = replace(caller, num_uses=used.num_uses)
+            return used
+        if tokens.find(txn, caller.id, request.now_ns) is None:
+            raise StaleDecision("the token was revoked")
+        return self.used
+
+
+def _expected(case: Case) -> Mapping[bytes, bytes | None]:
+    """The read-set; without a limited token's row, which others change by using it: `_pay` looks
+    at that anew."""
+    caller = case.request.caller
+    if caller is None or not case.limited:
+        return case.reads
+    own = raw_key(Table.TOKEN, caller.id)
+    return {place: row for place, row in case.reads.items() if place != own}
 
 
 def presented(case: Case) -> Secret[str]:

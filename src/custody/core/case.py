@@ -34,6 +34,11 @@ class Case(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Case({self.call!r})"
 
+    @property
+    def limited(self) -> bool:
+        """Whether the token has a limited number of uses: then this request takes one."""
+        return self.token is not None and self.token.num_uses != 0
+
     def visible(self, keys: Iterable[str]) -> list[str]:
         """Those keys of a list that the deciding rule lets this caller see."""
         if self.acl is None or self.decision is None or self.decision.keys_path is None:

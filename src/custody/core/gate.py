@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from msgspec.structs import replace
-
 from custody.audit import record
 from custody.audit import table as audit_table
 from custody.audit.record import RequestEntry, ResponseEntry
@@ -25,7 +23,7 @@ from custody.base.errors import (
     UnsupportedPath,
 )
 from custody.base.secret import Secret
-from custody.base.store import Rows, Table
+from custody.base.store import Rows
 from custody.core import help as help_pages
 from custody.core import mounts, views
 from custody.core.call import Call
@@ -41,7 +39,7 @@ from custody.policy import service as policies
 from custody.policy.acl import ACL
 from custody.policy.decision import Decision
 from custody.token import service as tokens
-from custody.token.entry import TokenEntry, decode_entry
+from custody.token.entry import TokenEntry
 from custody.token.format import MAX_LENGTH
 
 CREATE, UPDATE = "create", "update"
@@ -92,7 +90,7 @@ class Gate:
                 draft.now_ns = max(draft.now_ns, self._barrier.floor_ns(rows))
                 self._use_audit(rows)
                 case = self._decide(rows, call, draft)
-                if case.action.kind is Kind.READS and not _limited(case):
+                if case.action.kind is Kind.READS and not case.limited:
                     return case, attempt(case, rows, self._desk)
         except ANSWERED as found:
             error = named(found, self._metrics)
@@ -102,8 +100,6 @@ class Gate:
             if error is found:
                 raise
             raise error from found
-        if _limited(case):
-            case = await self._spend(case)
         await self._broker.record(case.entry)
         return case, None
 
@@ -272,24 +268,6 @@ class Gate:
         )
         await self.finish_use(token_hash, used)
 
-    async def _spend(self, case: Case) -> Case:
-        """Count one use; from here on the read-set holds the token as it is after that."""
-        caller = case.request.caller
-        if caller is None:
-            return case
-        used = await self._barrier.write(
-            lambda txn: tokens.use(txn, caller.id, case.request.now_ns),
-            expect=case.reads,
-            essential=True,
-        )
-        with self._barrier.snapshot() as rows:
-            for_token = rows.memo(Table.TOKEN, caller.id, decode_entry)
-            reads = {**case.reads, **rows.reads}
-        if for_token is None or for_token.num_uses != used.num_uses:
-            raise PermissionDenied
-        case.request.caller = replace(caller, num_uses=used.num_uses)
-        return replace(case, reads=reads, token=used)
-
     async def finish_use(self, token_hash: bytes, used: TokenEntry) -> None:
         """Revoke a token whose last use is over."""
         if used.num_uses >= 0:
@@ -298,10 +276,6 @@ class Gate:
         await self._barrier.write(
             lambda txn: tokens.revoke(txn, token_hash, now_ns), essential=True
         )
-
-
-def _limited(case: Case) -> bool:
-    return case.token is not None and case.token.num_uses != 0
 
 
 def authenticate(

@@ -7,6 +7,7 @@ from custody.barrier.envelope import UnknownTerm
 from custody.base.errors import (
     AuditFailed,
     BadRequest,
+    PermissionDenied,
     Unavailable,
 )
 from custody.base.store import StaleDecision, Transaction
@@ -66,7 +67,7 @@ class Pipeline:
         if outcome is None:
             outcome = await self._run(case, act)
             await self._record(case, act, outcome)
-            await self._finish_use(case)
+            await self._finish_use(case, act)
         else:
             await self._broker.record(case.entry, self._response(case, outcome))
         if outcome.error is not None:
@@ -77,10 +78,14 @@ class Pipeline:
         kind = case.action.kind
         try:
             if kind is Kind.READS:
-                return Outcome(act.read())
+                return Outcome(await act.read())
             bind(case)
             reply = await (act.transact() if kind is Kind.WRITES else act.perform())
         except ANSWERED as found:
+            try:
+                await act.spend()  # a request that fails uses up one use, too
+            except PermissionDenied as denied:
+                return Outcome(error=denied)
             return Outcome(error=named(found, self._parts.metrics))
         return Outcome(reply)
 
@@ -114,10 +119,10 @@ class Pipeline:
 
         await self._barrier.write(revoke, essential=True)
 
-    async def _finish_use(self, case: Case) -> None:
+    async def _finish_use(self, case: Case, act: Act) -> None:
         caller = case.request.caller
-        if caller is not None and case.token is not None and case.token.num_uses < 0:
-            await self._gate.finish_use(caller.id, case.token)
+        if caller is not None and act.used is not None:
+            await self._gate.finish_use(caller.id, act.used)
 
 
 def _check_time(act: Act) -> None:
