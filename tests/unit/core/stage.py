@@ -12,7 +12,8 @@ from custody.core.confine import MountStorage, MountTransaction
 from custody.plugin.fields import Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Engine, Op, Route, acts, reads, writes
-from custody.testing.server import MemoryServer, Recorder
+from custody.storage.memory import MemoryStore
+from custody.testing.server import HandClock, MemoryServer, Recorder
 
 Hook = Callable[[], Awaitable[None]]
 SECRET = "the-secret-value"
@@ -61,6 +62,7 @@ class Probe:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, int]] = []
         self.recorder: Recorder | None = None
+        self.before_end: Hook | None = None
         self.engine = Engine(
             kind="probe",
             routes=(
@@ -75,6 +77,7 @@ class Probe:
                     help="A note.",
                 ),
                 Route("twice/{name}", {Op.WRITE: acts(self._twice)}, help="Two commits."),
+                Route("stalled/{name}", {Op.WRITE: acts(self._stalled)}, help="Commits, stalls."),
             ),
         )
 
@@ -103,15 +106,23 @@ class Probe:
         await act.commit(lambda txn: txn.put(Table.ENGINE, place, b"one"))
         await act.commit(lambda txn: txn.put(Table.ENGINE, place, b"two"))
 
+    async def _stalled(self, request: Request, act: Act) -> None:
+        place = request.mount.id + request.params["name"].encode()
+        await act.commit(lambda txn: txn.put(Table.ENGINE, place, b"one"))
+        if self.before_end is not None:
+            await self.before_end()
+
 
 class Stage(MemoryServer):
     """The server, with a probe at probe/ and an acting recorder."""
 
     recorder: ActingRecorder
+    clock: HandClock
+    store: MemoryStore
 
     def __init__(self) -> None:
         self.probe = Probe()
-        super().__init__(self.probe.engine)
+        super().__init__(self.probe.engine, clock=HandClock(), store=MemoryStore())
         self.recorder = ActingRecorder()
         self.probe.recorder = self.recorder
 
