@@ -55,7 +55,6 @@ class Barrier:
         keys, self._keys = self._keys, None
         if keys is not None:
             keys.memo.clear()
-            keys.writer_memo.clear()
 
     def snapshot(self) -> View:
         """A view of what is committed now; close it before the next await. Raises Sealed."""
@@ -86,9 +85,9 @@ class Barrier:
         def job(raw: RawTransaction) -> T:
             keys = self._open()
             verify_reads(raw, expect)
-            transaction = BarrierTransaction(raw, keys.envelopes, keys.writer_memo, self._source)
+            transaction = BarrierTransaction(raw, keys.envelopes, keys.memo, self._source)
             value = fn(transaction)
-            transaction.finish(raw, keys.writer_books, time_ns, request_id, flags)
+            transaction.finish(raw, keys.books, time_ns, request_id, flags)
             return value
 
         return await self._store.write(job, essential=essential)
@@ -99,10 +98,10 @@ class Barrier:
         def job(raw: RawTransaction) -> None:
             keys = self._open()
             transaction = BarrierTransaction(
-                raw, keys.envelopes, keys.writer_memo, self._source, _UNLOGGED
+                raw, keys.envelopes, keys.memo, self._source, _UNLOGGED
             )
             fn(transaction)
-            transaction.finish(raw, keys.writer_books, 0, "", 0)
+            transaction.finish(raw, keys.books, 0, "", 0)
 
         self._store.write_later(job)
 
@@ -127,7 +126,7 @@ class Barrier:
         """Remove up to `batch` old log entries; how many went, 0 when done."""
 
         def job(raw: RawTransaction) -> int:
-            return self._open().writer_books.log.trim(raw, keep, batch)
+            return self._open().books.log.trim(raw, keep, batch)
 
         return await self._store.write(job, essential=True)
 

@@ -21,7 +21,7 @@ class Counter:
 
     def __init__(self, keyring: Keyring, shard: str) -> None:
         self._points = PointRows(keyring.derive("encryption count"), shard, "count", _SHAPE)
-        self._place = _count_key(keyring.term)
+        self._place = count_key(keyring.term)
         self._left = 0
         self._reached = 0
 
@@ -42,12 +42,13 @@ class Counter:
 
     def reserved(self, raw: RawRows, term: int) -> int:
         """An upper bound on the encryptions under `term`: over by a block per process start."""
-        return self._total(raw, _count_key(term))
+        return self._total(raw, count_key(term))
 
     def _total(self, raw: RawRows, place: bytes) -> int:
         fields = self._points.get(raw, place)
         return 0 if fields is None else int(fields[0])
 
 
-def _count_key(term: int) -> bytes:
+def count_key(term: int) -> bytes:
+    """The raw key of a term's count."""
     return _PREFIX + term.to_bytes(4, "big")

@@ -8,13 +8,12 @@ from custody.barrier.log import Log
 from custody.barrier.memo import Memo
 
 MEMO_BYTES = 64 * 1024 * 1024
-WRITER_MEMO_BYTES = 16 * 1024 * 1024
 
 
 class Books:
     """What is kept about a shard's rows beside the rows: log, sums, encryption counts.
 
-    The writer's thread has one, readers have another: they remember what they checked.
+    They remember what they have checked, so they belong to one thread.
     """
 
     __slots__ = ("counter", "digests", "log")
@@ -26,17 +25,12 @@ class Books:
 
 
 class Keys:
-    """Everything of one keyring.
+    """Everything of one keyring, for one thread: the event loop's, or a scrub's own."""
 
-    Readers (the loop's thread) and the writer's thread have memos and books of their own.
-    """
-
-    __slots__ = ("books", "envelopes", "keyring", "memo", "writer_books", "writer_memo")
+    __slots__ = ("books", "envelopes", "keyring", "memo")
 
     def __init__(self, keyring: Keyring, shard: str) -> None:
         self.keyring = keyring
         self.envelopes = Envelopes(keyring)
         self.memo = Memo(MEMO_BYTES)
-        self.writer_memo = Memo(WRITER_MEMO_BYTES)
         self.books = Books(keyring, shard)
-        self.writer_books = Books(keyring, shard)

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from custody.barrier.digest import Sum
+from custody.barrier.counter import count_key
+from custody.barrier.digest import Sum, digest_key
 from custody.barrier.envelope import UnknownTerm
 from custody.barrier.finding import Finding
 from custody.barrier.keys import Keys
-from custody.barrier.log import read_entries
-from custody.barrier.meta import verify_meta
+from custody.barrier.log import HEAD, TAIL, read_entries
+from custody.barrier.meta import MetaRow, meta_key, verify_meta
 from custody.barrier.rows import ENCRYPTED, LOGGED, after_key
 from custody.base.store import RawRows, Table, Tampered
 
@@ -104,7 +105,7 @@ def _meta(raw: RawRows, keys: Keys, batch: int) -> Iterator[list[Finding]]:
     """The rows in clear, the encryption counts, and what is in no table."""
     del batch
     yield verify_meta(raw, keys.keyring) + _counts(raw, keys)
-    yield _strangers(raw)
+    yield _strangers(raw) + _unknown(raw, keys)
 
 
 def _log(raw: RawRows, keys: Keys, batch: int) -> Iterator[list[Finding]]:
@@ -131,6 +132,19 @@ def _strangers(raw: RawRows) -> list[Finding]:
         findings += [Finding("none", place, "is in no table") for place, _ in rows]
         start = stop if table is None else bytes([table + 1])
     return findings
+
+
+def _unknown(raw: RawRows, keys: Keys) -> list[Finding]:
+    """Rows of META and DIGEST under a name that they do not have: a row whose key was changed."""
+    known = {meta_key(name) for name in MetaRow} | {HEAD, TAIL}
+    known |= {count_key(term) for term in range(1, keys.keyring.term + 1)}
+    known |= {digest_key(table) for table in LOGGED}
+    return [
+        Finding(table.name, place[1:], "is no row of this table")
+        for table in (Table.META, Table.DIGEST)
+        for place, _ in raw.scan(bytes([table]), bytes([table + 1]), len(known) + 1)
+        if place not in known
+    ]
 
 
 def _positions(raw: RawRows, keys: Keys, batch: int) -> Iterator[list[Finding]]:

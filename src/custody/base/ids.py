@@ -25,10 +25,11 @@ class SystemSource:
 
 
 class PooledSource:
-    """The kernel's generator, asked for 4 KiB at a time: for ids of which every request has one.
+    """The kernel's generator, asked for 4 KiB at a time: for request ids and nonces.
 
-    One system call in place of 256. Belongs to one thread, and must never outlive a fork; nonces
-    and keys come from SystemSource.
+    One system call, and one surrender of the GIL, in place of 256. Bytes wait in memory until
+    they are used, so nothing that must stay secret comes from here. Belongs to one thread and
+    must never see a fork, or bytes would be handed out twice.
     """
 
     __slots__ = ("_at", "_pool")

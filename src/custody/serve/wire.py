@@ -8,7 +8,7 @@ from custody.audit.kinds import KINDS
 from custody.audit.table import Declared
 from custody.barrier.barrier import Barrier
 from custody.base.clock import Clock, SystemClock
-from custody.base.ids import Source, SystemSource
+from custody.base.ids import PooledSource, Source, SystemSource
 from custody.base.secret import Secret
 from custody.base.store import Store
 from custody.core import bootstrap
@@ -36,7 +36,7 @@ def parts(settings: Settings, store: Store, slot: Slot, custodian: Custodian) ->
     clock, source = SystemClock(), SystemSource()
     return Parts(
         store=store,
-        barrier=Barrier(store, clock, source),
+        barrier=Barrier(store, clock, PooledSource()),
         broker=Broker(KINDS, clock, source),
         custodian=custodian,
         metrics=slot,

@@ -1,8 +1,8 @@
 """Rows of one shard in LMDB on a local disk: what a commit has acknowledged survives the machine.
 
-Reads are snapshots taken by the event loop's thread; writes go through one thread per process
-(`writer`). Processes share the environment; LMDB's lock lets one of them write at a time, and a
-killed writer's lock is recovered by the next.
+Reads are snapshots taken by the event loop's thread; writes are gathered into commits by `writer`.
+Processes share the environment; LMDB's lock lets one of them write at a time, and a killed
+writer's lock is recovered by the next.
 """
 
 import asyncio
@@ -120,9 +120,8 @@ class LMDBStore:
             raise Unavailable("the store is closed")
         if not essential:
             self._space.check()
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._writer.submit(Job(job, loop, future))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._writer.submit(Job(job, future))
         return await future
 
     def write_later(self, job: Callable[[RawTransaction], None]) -> None:
@@ -132,7 +131,7 @@ class LMDBStore:
         """
         if self._closed:
             raise Unavailable("the store is closed")
-        self._writer.later(Job(job, asyncio.get_running_loop(), None))
+        self._writer.later(Job(job, None))
 
     def clear_dead_readers(self) -> int:
         """Free the reader slots of processes that died; how many."""
@@ -142,5 +141,5 @@ class LMDBStore:
         """Finish what was accepted and close."""
         if not self._closed:
             self._closed = True
-            await asyncio.to_thread(self._writer.stop)
+            await self._writer.stop()
             self._env.close()
