@@ -1,9 +1,10 @@
 """An engine mounted over memory and driven as the core drives it, without the rest of a server."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any, cast
+
+from msgspec.structs import replace
 
 from custody.base.clock import NANOSECOND
 from custody.core.router import RouteTable
