@@ -151,9 +151,12 @@ def delete_entry(storage: Storage, directory: bytes, name: bytes) -> None:
 
 
 def read_names(storage: Storage, directory: bytes, after: bytes, limit: int) -> list[bytes]:
-    """Up to `limit` names in the directory that come after `after`, in order: one range read."""
+    """Up to `limit` names in the directory that come after `after`, in order: one range read.
+
+    Entries are opened, though their ids are not wanted: that tells a name from a forged one.
+    """
     prefix = DIRECTORY + directory
-    return [key[len(prefix) :] for key in storage.keys(prefix, after, limit)]
+    return [key[len(prefix) :] for key, _ in storage.scan(prefix, after, limit)]
 
 
 def encode_payload(data: dict[str, Any]) -> bytes:
