@@ -84,15 +84,18 @@ def read(rows: Rows, name: str, now_ns: int) -> PolicyEntry | None:
 
 
 def names(rows: Rows, prefix: str = "", after: str = "", limit: int = 1000) -> list[str]:
-    """Up to `limit` names with `prefix` that come after `after`, sorted, root among them."""
+    """Up to `limit` names with `prefix` that come after `after`, sorted, root among them.
+
+    Rows are opened, though only their keys are wanted: that is what tells a name from a forged one.
+    """
     start = prefix.encode()
     if after and not after.startswith(prefix):
         if after > prefix:
             return []
         after = ""
     beyond = after[len(prefix) :].encode() or (b"\0" if after else b"")
-    keys = rows.keys(Table.POLICY, start, beyond, limit)
-    found = [key.decode() for key in keys if not key.startswith(_RETIRED)]
+    page = rows.scan(Table.POLICY, start, beyond, limit)
+    found = [key.decode() for key, _ in page if not key.startswith(_RETIRED)]
     if defaults.ROOT.startswith(prefix) and after < defaults.ROOT:
         found = sorted([*found, defaults.ROOT])
     return found[:limit]
