@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import lmdb
-
 from tests.harness import open_store
 
 _KILLS = 20
