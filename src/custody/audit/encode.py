@@ -96,7 +96,7 @@ class _Wrap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
 
 class _Response(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    auth: _Auth | None = None
+    auth: msgspec.Raw | None = None
     mount_point: str = ""
     mount_type: str = ""
     mount_accessor: str = ""
@@ -109,13 +109,16 @@ class _Response(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
 
 
 class _Both(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    auth: _Auth | None = None
+    auth: msgspec.Raw | _Auth | None = None
     request: _Request
 
 
-class _Custody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class _Fate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     event_id: str = ""
     recovered: bool = False
+
+
+class _Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     rule: Rule | None = None
     reason: str = ""
     near_misses: tuple[Rule, ...] = ()
@@ -124,14 +127,14 @@ class _Custody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 class _Known:
     """A caller's hashes, and their `auth` block under the decision met last."""
 
-    __slots__ = ("accessor", "auth", "caller", "grants", "token")
+    __slots__ = ("accessor", "auth", "caller", "decision", "token")
 
     def __init__(self, caller: Caller, token: str, accessor: str) -> None:
         self.caller = caller
         self.token = token
         self.accessor = accessor
-        self.grants: tuple[bool, tuple[Grant, ...]] | None = None
-        self.auth: _Auth | None = None
+        self.decision: Decision | None = None
+        self.auth: msgspec.Raw | None = None
 
 
 class Encoder:
@@ -190,7 +193,9 @@ class Encoder:
         caller, decision = entry.caller, entry.decision
         if caller is None:
             token, accessor = self._text(entry.client_token), ""
-            auth = None if decision is None else _Auth(policy_results=_results(decision))
+            auth: msgspec.Raw | _Auth | None = None
+            if decision is not None:
+                auth = _Auth(policy_results=_results(decision))
         else:
             known = self._recall(caller, entry.client_token)
             token, accessor = known.token, known.accessor
@@ -250,7 +255,7 @@ class Encoder:
         self._known[caller.id] = fresh
         return fresh
 
-    def _new_auth(self, caller: Caller, token: str) -> _Auth:
+    def _new_auth(self, caller: Caller, token: str) -> msgspec.Raw:
         known = _Known(caller, self._text(token), self._accessor(caller.accessor))
         return _auth(known, None)
 
@@ -293,14 +298,12 @@ def _results(decision: Decision) -> _Results:
     return _Results(decision.allowed, decision.grants)
 
 
-def _auth(known: _Known, decision: Decision | None) -> _Auth:
-    """The caller's `auth` block; the one met last is used again."""
-    grants = None if decision is None else (decision.allowed, decision.grants)
-    if known.auth is not None and known.grants == grants:
+def _auth(known: _Known, decision: Decision | None) -> msgspec.Raw:
+    """The caller's `auth` block, encoded; the one met last is used again."""
+    if known.auth is not None and known.decision is decision:
         return known.auth
     caller = known.caller
-    known.grants = grants
-    known.auth = _Auth(
+    auth = _Auth(
         client_token=known.token,
         accessor=known.accessor,
         display_name=caller.display_name,
@@ -315,6 +318,8 @@ def _auth(known: _Known, decision: Decision | None) -> _Auth:
         token_issue_time=caller.token_issue_time,
         remaining_uses=caller.remaining_uses,
     )
+    known.decision = decision
+    known.auth = msgspec.Raw(_json.encode(auth))
     return known.auth
 
 
@@ -325,14 +330,16 @@ def _error(text: str) -> bytes:
 def _custody(decision: Decision | None, event_id: str, *, recovered: bool) -> bytes:
     if decision is None and not event_id:
         return b""
-    ours = _Custody(
-        event_id=event_id,
-        recovered=recovered,
-        rule=decision.rule if decision else None,
-        reason=decision.reason if decision else "",
-        near_misses=decision.near_misses if decision else (),
+    fate = _json.encode(_Fate(event_id=event_id, recovered=recovered)) if event_id else b"{}"
+    why = b"{}" if decision is None else _why(decision)
+    comma = b"," if len(fate) > len(b"{}") and len(why) > len(b"{}") else b""
+    return b',"custody":%b%b%b' % (fate[:-1], comma, why[1:])
+
+
+def _why(decision: Decision) -> bytes:
+    return _json.encode(
+        _Why(rule=decision.rule, reason=decision.reason, near_misses=decision.near_misses)
     )
-    return b',"custody":' + _json.encode(ours)
 
 
 def _elided(data: Mapping[str, object]) -> Mapping[str, object]:

@@ -7,8 +7,7 @@ that made it only within RECORD_WITHIN_NS, the steward only after a row has lain
 RECOVER_AFTER_NS, and a device begins no batch later than its deadline of two seconds.
 """
 
-import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from custody.base.clock import NANOSECOND
@@ -35,7 +34,7 @@ class Commit(Record, frozen=True, kw_only=True):
 
 def key_of(request_id: str) -> bytes:
     """The row's key: the 16 bytes of the request's id."""
-    return uuid.UUID(request_id).bytes
+    return bytes.fromhex(request_id.replace("-", ""))
 
 
 def remember(txn: Transaction, commit: Commit) -> None:
@@ -52,6 +51,29 @@ def forget_all(txn: Transaction, request_ids: Iterable[str]) -> None:
     """As `forget`, for many."""
     for request_id in request_ids:
         forget(txn, request_id)
+
+
+class Recorded:
+    """Gathers the ids of recorded commits, and forgets them with one job of the next commit.
+
+    Losing some (a crash, a failed commit) does no harm: the steward finds their records.
+    """
+
+    __slots__ = ("_ids", "_write_later")
+
+    def __init__(self, write_later: Callable[[Callable[[Transaction], None]], None]) -> None:
+        self._write_later = write_later
+        self._ids: list[str] = []
+
+    def add(self, request_id: str) -> None:
+        """A device holds the record of this commit."""
+        self._ids.append(request_id)
+        if len(self._ids) == 1:
+            self._write_later(self._forget)
+
+    def _forget(self, txn: Transaction) -> None:
+        ids, self._ids = self._ids, []
+        forget_all(txn, ids)
 
 
 def keys(rows: Rows, after: bytes, limit: int) -> list[bytes]:

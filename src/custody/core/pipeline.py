@@ -38,6 +38,7 @@ class Pipeline:
         self._parts = parts
         self._desk = desk
         self._barrier = parts.barrier
+        self._recorded = outbox.Recorded(parts.barrier.write_later)
         self._broker = parts.broker
         self._clock = parts.clock
 
@@ -100,7 +101,7 @@ class Pipeline:
             await self._undeliver(outcome.reply)
             raise AuditFailed("committed but not recorded") from None
         if act.committed:
-            self._barrier.write_later(lambda txn: outbox.forget(txn, event_id))
+            self._recorded.add(event_id)
 
     def _response(self, case: Case, outcome: Outcome, event_id: str = "") -> ResponseEntry:
         now_ns = max(self._clock.now_ns(), case.request.now_ns)
