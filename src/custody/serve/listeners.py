@@ -114,9 +114,12 @@ def _server(listener: Listener, fd: int, app: App, connections: int) -> _OnSocke
     )
 
 
-def connection_limit(files: int) -> int:
-    """How many connections a worker takes that may open so many files."""
-    return max(1, min(CONNECTIONS, files - SPARE_FILES))
+def connection_limit(files: int, listeners: int = 1) -> int:
+    """How many connections each listener takes in a worker that may open so many files.
+
+    All its listeners full must leave files to spare. `idle.keep_room` keeps them from filling.
+    """
+    return max(1, min(CONNECTIONS, (files - SPARE_FILES) // max(1, listeners)))
 
 
 def _tls(listener: Listener) -> dict[str, Any]:

@@ -1,0 +1,125 @@
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from custody.serve.idle import descriptors, hang_up, keep_room
+from custody.serve.listeners import CONNECTIONS, SPARE_FILES, connection_limit
+
+
+class Line:
+    """A listening socket and connections to it, oldest first: (client's end, server's end)."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        self.ends: list[tuple[socket.socket, socket.socket]] = []
+
+    def connect(self, count: int) -> None:
+        for _ in range(count):
+            client = socket.create_connection(("127.0.0.1", self.port), timeout=5)
+            self.ends.append((client, self.listener.accept()[0]))
+
+    def alive(self) -> list[bool]:
+        """Which connections were not hung up on."""
+        return [_alive(client) for client, _ in self.ends]
+
+    def close(self) -> None:
+        self.listener.close()
+        for pair in self.ends:
+            for end in pair:
+                end.close()
+
+
+def _alive(client: socket.socket) -> bool:
+    client.setblocking(False)  # noqa: FBT003 positional only
+    try:
+        return client.recv(1) != b""
+    except BlockingIOError:
+        return True
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    one = Line()
+    yield one
+    one.close()
+
+
+def test_so_many_stay_and_the_others_are_hung_up_on(line: Line) -> None:
+    line.connect(10)
+    before = descriptors()
+    assert hang_up(frozenset({line.port}), 4) == 6
+    assert sum(line.alive()) == 4
+    assert descriptors() == before
+
+
+def test_who_spoke_last_stays(line: Line) -> None:
+    line.connect(5)
+    # The kernel counts idle time in ticks of some milliseconds.
+    threading.Event().wait(0.05)
+    line.ends[1][0].sendall(b"x")
+    line.ends[3][1].sendall(b"y")
+    line.ends[1][1].recv(1)
+    assert hang_up(frozenset({line.port}), 2) == 3
+    assert line.alive() == [False, True, False, True, False]
+
+
+def test_other_sockets_and_files_are_left_alone(line: Line) -> None:
+    other = Line()
+    other.connect(3)
+    try:
+        assert hang_up(frozenset({line.port}), 0) == 0
+        assert all(other.alive())
+    finally:
+        other.close()
+
+
+def test_below_the_limit_nobody_is_looked_at(line: Line) -> None:
+    line.connect(3)
+
+    async def main() -> None:
+        with contextlib.suppress(TimeoutError):
+            limit = 10 * descriptors()
+            await asyncio.wait_for(keep_room([line.listener.fileno()], limit), 0.3)
+
+    asyncio.run(main())
+    assert all(line.alive())
+
+
+def test_near_the_limit_room_is_made(line: Line) -> None:
+    line.connect(20)
+
+    async def main() -> None:
+        room = asyncio.create_task(keep_room([line.listener.fileno()], 20))
+        while sum(line.alive()) > 10:  # noqa: ASYNC110 the kernel sets no event
+            await asyncio.sleep(0.01)
+        room.cancel()
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+    assert sum(line.alive()) == 10
+
+
+def test_descriptors_are_counted() -> None:
+    before = descriptors()
+    one = os.dup(0)
+    assert descriptors() == before + 1
+    os.close(one)
+
+
+@pytest.mark.parametrize(
+    ("files", "listeners", "limit"),
+    [
+        (1_048_576, 1, CONNECTIONS),
+        (1_048_576, 4, CONNECTIONS),
+        (20_000, 1, 20_000 - SPARE_FILES),
+        (20_000, 2, (20_000 - SPARE_FILES) // 2),
+        (100, 2, 1),
+    ],
+)
+def test_all_listeners_full_leave_files_to_spare(files: int, listeners: int, limit: int) -> None:
+    assert connection_limit(files, listeners) == limit
