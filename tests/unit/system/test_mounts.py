@@ -85,10 +85,11 @@ async def test_the_preflight_of_the_command_line() -> None:
         )  # fmt: skip
         for token, asked in ((await server.token(), "secret"), (may, "nope")):
             answer = await server.expect(403, "GET", f"sys/internal/ui/mounts/{asked}", token=token)
-            assert answer.errors == [
+            text = (
                 "preflight capability check returned 403, please ensure client's policies "
                 f'grant access to path "{asked}/"'
-            ]
+            )
+            assert answer.errors == [text]
 
 
 async def test_a_user_interface_sees_what_its_token_may_touch() -> None:
