@@ -9,7 +9,7 @@ import random
 import signal
 import time
 
-from tests.crash.load import AuditTrail, Ledger, Load, check
+from tests.crash.load import FOLDER, AuditTrail, Ledger, Load, check
 from tests.harness import Server, eventually, findings, kill_all, open_barrier
 
 from custody.barrier.barrier import Barrier
@@ -80,7 +80,8 @@ class Campaign:
         written = {
             event
             for event, [record] in events.items()
-            if record["request"]["path"].startswith("secret/data/") and "error" not in record
+            if record["request"]["path"].startswith(f"secret/data/{FOLDER}/")
+            and "error" not in record
         }
         invented = written - self.acknowledged - self.surprises
         assert not invented, f"records of commits that did not happen: {invented}"
