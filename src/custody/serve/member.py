@@ -5,6 +5,7 @@ what it still held is the kernel's to wipe.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -59,6 +60,7 @@ class Member:
 
     def ready(self) -> None:
         """Tell the supervisor."""
+        gc.freeze()  # what start-up made stays: no collection looks at it again
         self.slot.add("up")
         os.write(self.given.life, handoff.READY)
 
