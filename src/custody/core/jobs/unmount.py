@@ -11,6 +11,7 @@ from custody.core import mounts
 from custody.core.jobs.job import MAX_KEYS, POLL, JobStore
 
 PROGRESS: Final = 20_000  # rows between two lines of the log
+PAUSE: Final = 0.005  # seconds between two batches, for other processes' writes
 _log = logging.getLogger(__name__)
 
 
@@ -40,7 +41,7 @@ class Unmount:
         )
         self.cleared += count
         self._tell(path, done=done)
-        return 0.0
+        return PAUSE
 
     def _tell(self, path: str, *, done: bool) -> None:
         if done:
