@@ -219,7 +219,7 @@ class Encoder:
             client_token_accessor=accessor,
             namespace=_ROOT if entry.namespace_id == "root" else _namespace(entry),
             path=entry.path,
-            data=self._data(data, mount.request_keys) if data else None,
+            data=self._data(data, mount.request_keys, entry.clear_numbers) if data else None,
             remote_address=entry.remote_address,
             remote_port=entry.remote_port,
             wrap_ttl=entry.wrap_ttl,
@@ -227,7 +227,7 @@ class Encoder:
         )
 
     def _response(self, entry: ResponseEntry) -> _Response:
-        mount = entry.request.mount or _NO_MOUNT
+        mount, numbers = entry.request.mount or _NO_MOUNT, entry.request.clear_numbers
         data = entry.data
         if data and self._form.elide_list_responses and entry.request.operation == "list":
             data = _elided(data)
@@ -239,7 +239,7 @@ class Encoder:
             mount_running_version=mount.running_version,
             mount_class=mount.plugin_class,
             secret=_Secret(entry.lease_id) if entry.lease_id else None,
-            data=self._data(data, mount.response_keys) if data else None,
+            data=self._data(data, mount.response_keys, numbers) if data else None,
             wrap_info=self._wrap(entry.wrap) if entry.wrap else None,
             warnings=entry.warnings,
         )
@@ -276,8 +276,10 @@ class Encoder:
             for name, values in (entry.headers or {}).items()
         }
 
-    def _data(self, data: Mapping[str, object], clear: frozenset[str]) -> object:
-        return legible(data) if self._form.log_raw else self._hasher.fields(data, clear)
+    def _data(
+        self, data: Mapping[str, object], clear: frozenset[str], numbers: frozenset[str] | None
+    ) -> object:
+        return legible(data) if self._form.log_raw else self._hasher.fields(data, clear, numbers)
 
     def _text(self, value: str) -> str:
         return value if self._form.log_raw or not value else self._hasher.text(value)

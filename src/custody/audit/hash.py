@@ -1,7 +1,9 @@
 """Owns what an audit record hides: every text under a device's key, as HMAC-SHA-256.
 
-Numbers, booleans, null and the keys of maps stay clear, as in Vault. The hash of a text is the
-same wherever it stands, so an operator who knows a value can ask sys/audit-hash and search for it.
+Null and the keys of maps stay clear, and so do numbers and booleans, as in Vault; but not where a
+route says that they are secret: there each is hashed as the text that it is in JSON. The hash of a
+text is the same wherever it stands, so an operator who knows a value can ask sys/audit-hash and
+search for it.
 """
 
 from collections.abc import Collection, Mapping
@@ -35,37 +37,47 @@ class Hasher:
         data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
         return PREFIX + self._mac(data).hex()
 
-    def fields(self, data: Mapping[str, object], clear: Collection[str] = _NONE) -> object:
-        """`data` with every text in it hashed, except under the top-level names in `clear`."""
-        if not clear:
+    def fields(
+        self,
+        data: Mapping[str, object],
+        clear: Collection[str] = _NONE,
+        numbers: Collection[str] | None = None,
+    ) -> object:
+        """`data` with every text in it hashed, except under the top-level names in `clear`.
+
+        Numbers stay clear under the names in `numbers`; None: everywhere.
+        """
+        if not clear and numbers is None:
             return self._walk(data, MAX_DEPTH)
         return {
-            name: legible(value) if name in clear else self._walk(value, MAX_DEPTH - 1)
+            name: legible(value)
+            if name in clear
+            else self._walk(value, MAX_DEPTH - 1, hide=numbers is not None and name not in numbers)
             for name, value in data.items()
         }
 
-    def _walk(self, value: object, depth: int) -> object:
+    def _walk(self, value: object, depth: int, *, hide: bool = False) -> object:
         kind = type(value)
         if kind is str:
             return self.text(value)  # type: ignore[arg-type]  # `kind` is str
         if value is None or kind is bool or kind is float:
-            return value
+            return self.text(msgspec.json.encode(value)) if hide and value is not None else value
         if depth == 0 and isinstance(value, dict | list | tuple):
             return TOO_DEEP
         if isinstance(value, dict):
-            return {name: self._walk(child, depth - 1) for name, child in value.items()}
+            return {name: self._walk(child, depth - 1, hide=hide) for name, child in value.items()}
         if isinstance(value, list | tuple):
-            return [self._walk(child, depth - 1) for child in value]
-        return self._rare(value, depth)
+            return [self._walk(child, depth - 1, hide=hide) for child in value]
+        return self._rare(value, depth, hide=hide)
 
-    def _rare(self, value: object, depth: int) -> object:
+    def _rare(self, value: object, depth: int, *, hide: bool) -> object:
         if isinstance(value, int):
-            return _number(value)
+            return self.text(str(value)) if hide else _number(value)
         if isinstance(value, bytes):
             return self.text(value)
         if isinstance(value, Secret):
             return self.text(value.reveal())
-        return self._walk(_plain(value), depth)
+        return self._walk(_plain(value), depth, hide=hide)
 
 
 def legible(value: object, depth: int = MAX_DEPTH) -> object:

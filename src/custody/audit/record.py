@@ -76,7 +76,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One request as it is about to be acted on, or denied (then with `error`)."""
+    """One request as it is about to be acted on, or denied (then with `error`).
+
+    `clear_numbers` are the route's: the names in its data and its answer's under which numbers are
+    no secret; None: they are none anywhere.
+    """
 
     time_ns: int
     id: str
@@ -96,6 +100,7 @@ class RequestEntry(msgspec.Struct, frozen=True, kw_only=True):
     namespace_id: str = "root"
     namespace_path: str = ""
     error: str = ""
+    clear_numbers: frozenset[str] | None = None
     encoded: dict[object, bytes] = msgspec.field(default_factory=dict)  # the encoders' own memory
 
     def __repr__(self) -> str:

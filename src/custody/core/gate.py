@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 
 from custody.audit import record
 from custody.audit import table as audit_table
-from custody.audit.record import RequestEntry, ResponseEntry
+from custody.audit.record import NO_KEYS, RequestEntry, ResponseEntry
 from custody.base.errors import (
     AuditFailed,
     CustodyError,
@@ -58,6 +58,7 @@ class _Draft:
     decision: Decision | None = None
     acl: ACL | None = None
     operation: str = ""
+    match: Match | None = None
 
 
 class Gate:
@@ -128,6 +129,7 @@ class Gate:
         table = self.engine_of(mount)
         below = call.path[len(mount.path) :]
         match = help_pages.match(table, below) if call.help else table.match(below)
+        draft.match = match
         action = None if match is None else match.route.actions.get(call.op)
         access = _access(match, action)
         draft.operation = _operation(call)
@@ -240,6 +242,7 @@ class Gate:
             remote_port=call.remote_port,
             wrap_ttl=call.wrap_ttl,
             error=error,
+            clear_numbers=NO_KEYS if draft.match is None else draft.match.route.clear_numbers,
         )
 
     def _said(self, call: Call, draft: _Draft) -> record.Decision | None:

@@ -58,7 +58,9 @@ def _missing(engine: Engine) -> Match | None:
     if answer is None:
         return None
     action = Action(lambda request, _rows: answer(request), Kind.READS, free=True)
-    return Match(Route("{path...}", dict.fromkeys(Op, action), help="No such path."), {})
+    actions = dict.fromkeys(Op, action)
+    nothing: frozenset[str] = frozenset()  # is known of what a caller sends here by mistake
+    return Match(Route("{path...}", actions, help="No such path.", clear_numbers=nothing), {})
 
 
 def _first(entries: Iterable[tuple[re.Pattern[str], Route]], path: str) -> Match | None:

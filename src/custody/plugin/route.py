@@ -92,6 +92,8 @@ class Route:
     update. `raw` answers are sent without Vault's envelope; `top` repeats `data` beside it.
     `sealed` paths answer on a sealed node; those of them that are PUBLIC need no token and leave no
     record, as in Vault. `head` allows HEAD.
+    `clear_numbers` names the fields of body and answer whose numbers and booleans an audit record
+    may show; under all others they are hashed, as texts always are. None, as in Vault: all show.
     """
 
     pattern: str
@@ -104,6 +106,7 @@ class Route:
     top: bool = False
     sealed: bool = False
     head: bool = False
+    clear_numbers: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ ENGINE = Engine(
             help="Read, write, patch or delete the payload of a secret.",
             max_body=2 * MIB,
             exists=data.secret_exists,
+            clear_numbers=frozenset(("options", "metadata", "version", "destroyed")),
         ),
         Route(
             "subkeys/{path...}",
