@@ -75,15 +75,15 @@ class App:
         self.in_flight += 1
         try:
             status, headers, body = await self._respond(scope, receive)
+            self._pipeline.count(status)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            if scope["method"] == "HEAD":
+                body = b""
+            await send({"type": "http.response.body", "body": body})
         except Disconnected:
             return
         finally:
             self.in_flight -= 1
-        self._pipeline.count(status)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        if scope["method"] == "HEAD":
-            body = b""
-        await send({"type": "http.response.body", "body": body})
 
     async def _respond(self, scope: Scope, receive: Receive) -> Encoded:
         try:
@@ -109,7 +109,7 @@ class App:
         )
         headers = read_headers(scope["headers"], chunked_default=scope["http_version"] != "1.1")
         body: Mapping[str, Any] = _NO_BODY
-        if not target.help and (headers.content_length != 0 or target.op is Op.PATCH):
+        if target.bodied and (headers.content_length != 0 or target.op is Op.PATCH):
             body = await self._body(target, headers, receive)
         client = scope.get("client") or _NOBODY
         call = Call(

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -48,6 +47,7 @@ _VERBS: Final = {
 _TRUE: Final = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 _FALSE: Final = frozenset(("0", "f", "F", "false", "FALSE", "False"))
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_BODIED: Final = frozenset((Op.WRITE, Op.PATCH))
 _LISTING: Final = frozenset((Op.LIST, Op.SCAN))
 
 
@@ -63,8 +63,7 @@ class BadPath(Exception):
     """The path cannot be written by any client of ours: 400 without a body, as in Vault."""
 
 
-@dataclass(slots=True)
-class Headers:
+class Headers(msgspec.Struct):
     """The few headers that mean something here."""
 
     token: Secret[str] | None = None
@@ -75,8 +74,7 @@ class Headers:
     wrap_ttl: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """What the request line asks for."""
 
     op: Op
@@ -84,6 +82,11 @@ class Target:
     query: Mapping[str, str]
     help: bool
     head: bool
+
+    @property
+    def bodied(self) -> bool:
+        """Whether a body means anything: those of reads, lists and deletions do not."""
+        return self.op in _BODIED and not self.help
 
 
 def read_headers(pairs: Iterable[tuple[bytes, bytes]], *, chunked_default: bool) -> Headers:
@@ -273,7 +276,7 @@ def read_object(body: bytes, content_type: str, op: Op) -> Mapping[str, Any]:
     media = content_type.partition(";")[0].strip().lower()
     if op is Op.PATCH:
         _check_patch(media)
-    if not body or op not in {Op.WRITE, Op.PATCH}:
+    if not body:
         return {}
     if media == FORM and not body.lstrip().startswith(b"{"):
         return _read_form(body)

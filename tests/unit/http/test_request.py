@@ -354,9 +354,13 @@ def test_a_broken_form_is_the_callers_mistake(body: bytes) -> None:
     assert refused.value.listed == ("error parsing form data",)
 
 
-@pytest.mark.parametrize("op", [Op.READ, Op.LIST, Op.DELETE])
-def test_a_verb_without_a_body_does_not_read_one(op: Op) -> None:
-    assert read_object(b"{broken", "", op) == {}
+def test_only_a_write_has_a_body() -> None:
+    assert [
+        method
+        for method in ("GET", "LIST", "SCAN", "DELETE", "POST", "PUT", "PATCH")
+        if target(method, "/v1/a/").bodied
+    ] == ["POST", "PUT", "PATCH"]
+    assert not target("POST", "/v1/a?help=1").bodied
 
 
 @pytest.mark.parametrize(
