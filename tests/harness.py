@@ -46,7 +46,7 @@ workers          = 2
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, the decoded body (None where there is none), and the headers."""
+    """A status, the body (decoded JSON or text; None where there is none), and the headers."""
 
     status: int
     body: Any
@@ -86,7 +86,7 @@ class Client:
             self.link.close()  # the next call connects anew
             raise
         found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, json.loads(text) if text else None, found)
+        return Answer(response.status, _decoded(text, found.get("content-type", "")), found)
 
     def expect(self, status: int, method: str, path: str, body: object = None) -> Answer:
         """As `call`. Raises AssertionError for another status."""
@@ -296,6 +296,11 @@ def open_store(data: Path) -> LMDBStore:
     return LMDBStore.open(data, stamp=lambda _: None, clock=SystemClock(), low_water=0)
 
 
+def close_store(store: LMDBStore) -> None:
+    """Close a store outside any event loop."""
+    asyncio.run(store.close())
+
+
 @contextlib.contextmanager
 def open_barrier(data: Path, shares: list[str]) -> Iterator[Barrier]:
     """The barrier over a data directory that no server uses, unsealed."""
@@ -305,13 +310,19 @@ def open_barrier(data: Path, shares: list[str]) -> Iterator[Barrier]:
     try:
         yield barrier
     finally:
-        asyncio.run(store.close())
+        close_store(store)
 
 
 def findings(barrier: Barrier) -> list[Finding]:
     """What the scrub finds wrong."""
     with barrier.snapshot() as view:
         return [finding for batch in barrier.scrub(view) for finding in batch.findings]
+
+
+def _decoded(text: bytes, content_type: str) -> Any:
+    if not text:
+        return None
+    return json.loads(text) if content_type.startswith("application/json") else text.decode()
 
 
 def _role(pid: int) -> str:

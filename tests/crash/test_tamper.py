@@ -19,7 +19,7 @@ from tests.crash import pages
 from tests.crash import scene as scenes
 from tests.crash.flips import Flip, change, draw, dump
 from tests.crash.scene import Scene, Wrong, within
-from tests.harness import Server, findings, open_store
+from tests.harness import Server, close_store, findings, open_store
 
 from custody.base.clock import SystemClock
 from custody.testing.server import MemoryServer
@@ -95,7 +95,7 @@ def test_the_real_server_names_a_flipped_byte_and_lets_nobody_in(
     chance = random.Random(seed)  # noqa: S311 - chooses what to flip
     store = open_store(original)
     rows = dump(store)
-    asyncio.run(store.close())
+    close_store(store)
     flips = [*draw(rows, "value", _REAL // 2, chance), *draw(rows, "key", _REAL // 2, chance)]
     for number, flip in enumerate(flips):
         directory = tmp_path / str(number)
