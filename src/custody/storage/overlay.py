@@ -51,3 +51,25 @@ class Overlay:
             else:
                 merged[key] = value
         return sorted(merged.items())[:limit]
+
+
+class Seen:
+    """Rows of a transaction that nobody else can change, each fetched once.
+
+    The jobs of a group read much the same rows (who writes, by which policies, the log's head), and
+    a call to LMDB costs ten times a look into a dictionary.
+    """
+
+    __slots__ = ("_below_get", "_seen", "scan")
+
+    def __init__(self, below: RawRows) -> None:
+        self._below_get = below.get
+        self._seen: Changes = {}
+        self.scan = below.scan
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under `key`, or None."""
+        seen = self._seen
+        if key not in seen:
+            seen[key] = self._below_get(key)
+        return seen[key]

@@ -25,7 +25,7 @@ import lmdb
 from custody.base.clock import NANOSECOND, Clock
 from custody.base.errors import StorageFull
 from custody.base.store import RawRows, RawTransaction
-from custody.storage.overlay import Overlay
+from custody.storage.overlay import Overlay, Seen
 
 MAX_JOBS = 512
 MAX_JOB_TIME_NS = NANOSECOND // 500  # 2 ms: the loop has readers to answer, others want the lock
@@ -149,7 +149,7 @@ class Writer:
 
     def _fill(self, group: Group, transaction: lmdb.Transaction) -> None:
         deadline_ns = self._clock.boot_ns() + MAX_JOB_TIME_NS
-        layer = Overlay(self._read(transaction))
+        layer = Overlay(Seen(self._read(transaction)))
         outcomes = group.outcomes
         while self._later:
             outcomes.append(_attempt(self._later.popleft(), layer))
