@@ -121,8 +121,9 @@ class View(Reader):
         verify_reads(self.raw, reads)
 
     def close(self) -> None:
-        """Give the snapshot back; once."""
+        """Give the snapshot back, and keep nothing of it; once."""
         self._snapshot.__exit__(None, None, None)
+        self._get = self.raw.get
 
     def __enter__(self) -> Self:
         return self

@@ -54,7 +54,11 @@ class _Rows:
 
 
 class _Snapshot(_Rows):
-    """A read transaction as a context; the library keeps its reader slot for the next one."""
+    """A read transaction as a context; the library keeps its reader slot for the next one.
+
+    It does so only once nothing refers to the transaction, so a closed snapshot lets go of it:
+    whatever still holds the snapshot (the traceback of a failure, say) holds no slot.
+    """
 
     __slots__ = ()
 
@@ -68,6 +72,13 @@ class _Snapshot(_Rows):
         trace: TracebackType | None,
     ) -> None:
         self._transaction.abort()
+        del self._transaction
+        self.get = _closed
+
+
+def _closed(key: bytes) -> bytes | None:
+    del key
+    raise RuntimeError("the snapshot is closed")
 
 
 class LMDBStore:
