@@ -216,7 +216,7 @@ class MemoryServer:
     """A node of one process. Used as a context it is initialised, unsealed and has KV at secret/.
 
     `engines` are mounted beside the catalogue's; `audited` False leaves it without a device.
-    `store` is memory unless given; whoever gives it closes it.
+    `store` is memory unless given; whoever gives it closes it. `broker` is what records go through.
     """
 
     def __init__(
@@ -226,6 +226,7 @@ class MemoryServer:
         source: Source | None = None,
         audited: bool = True,
         store: Store | None = None,
+        broker: type[Broker] = Broker,
     ) -> None:
         self.clock = clock or HandClock()
         self.source = source or SystemSource()
@@ -238,7 +239,7 @@ class MemoryServer:
         declared = {AUDIT_PATH: Declared(type="recorder")} if audited else {}
         self.settings = Settings(cluster_name="memory", declared_audit=declared)
         self.custodian = InProcessCustodian(self._keeper(), self.barrier)
-        self.broker = Broker({**KINDS, "recorder": self._kind()}, self.clock, self.source)
+        self.broker = broker({**KINDS, "recorder": self._kind()}, self.clock, self.source)
         self.node = self.custodian.node = Node(
             Parts(
                 store=self.store,

@@ -1,11 +1,13 @@
-"""A server in memory whose audit device can be made to act, and an engine that notes its calls."""
+"""A server in memory whose audit can be made to act, and an engine that notes its calls."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
 
+from custody.audit.broker import Broker
 from custody.audit.device import DeviceFailed
+from custody.audit.record import Entry, RequestEntry
 from custody.base.store import Table
 from custody.core.act import Act
 from custody.core.confine import MountStorage, MountTransaction
@@ -20,34 +22,46 @@ SECRET = "the-secret-value"
 
 
 class ActingRecorder(Recorder):
-    """A recorder that does something when it has a certain record, and that can be searched."""
+    """A recorder that can be told what to refuse, and that can be searched."""
 
     def __init__(self) -> None:
         super().__init__()
         self.refuses: Callable[[Mapping[str, Any]], bool] = lambda _record: False
-        self._hooks: list[tuple[str, str, Hook]] = []
-
-    def upon(self, kind: str, path: str, hook: Hook) -> None:
-        """Await `hook` once, as soon as a `kind` (request, response) record of `path` is kept."""
-        self._hooks.append((kind, path, hook))
 
     async def accept(self, batch: Sequence[bytes], deadline_ns: int) -> None:
-        """Keep the batch, unless one of its records is refused, then do what is to be done."""
-        records = [msgspec.json.decode(line) for line in batch]
-        if any(self.refuses(record) for record in records):
+        """Keep the batch, unless one of its records is refused."""
+        if any(self.refuses(msgspec.json.decode(line)) for line in batch):
             raise DeviceFailed("refused")
         await super().accept(batch, deadline_ns)
-        for record in records:
-            for planned in list(self._hooks):
-                kind, path, hook = planned
-                if (record["type"], record["request"]["path"]) == (kind, path):
-                    self._hooks.remove(planned)
-                    await hook()
 
     async def contains(self, event_ids: set[str], since_ns: int) -> set[str]:
         """Those of `event_ids` that a record carries."""
         del since_ns
         return event_ids & {record.get("custody", {}).get("event_id") for record in self.records}
+
+
+class ActingBroker(Broker):
+    """A broker that does something between a record and what waits for it.
+
+    Not the device: while one batch is being kept no other is handed to it, so a device that waits
+    for a request that is recorded, too, would wait for ever.
+    """
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._hooks: list[tuple[str, Hook]] = []
+
+    def upon(self, path: str, hook: Hook) -> None:
+        """Await `hook` once, as soon as the record of a request to `path` is kept."""
+        self._hooks.append((path, hook))
+
+    async def record(self, *entries: Entry) -> None:
+        """Record, then do what is to be done."""
+        await super().record(*entries)
+        paths = [entry.path for entry in entries if isinstance(entry, RequestEntry)]
+        for planned in [planned for planned in self._hooks if planned[0] in paths]:
+            self._hooks.remove(planned)
+            await planned[1]()
 
 
 class NoteFields(Fields, frozen=True, kw_only=True):
@@ -114,15 +128,18 @@ class Probe:
 
 
 class Stage(MemoryServer):
-    """The server, with a probe at probe/ and an acting recorder."""
+    """The server, with a probe at probe/, an acting broker and an acting recorder."""
 
     recorder: ActingRecorder
+    broker: ActingBroker
     clock: HandClock
     store: MemoryStore
 
     def __init__(self) -> None:
         self.probe = Probe()
-        super().__init__(self.probe.engine, clock=HandClock(), store=MemoryStore())
+        super().__init__(
+            self.probe.engine, clock=HandClock(), store=MemoryStore(), broker=ActingBroker
+        )
         self.recorder = ActingRecorder()
         self.probe.recorder = self.recorder
 

@@ -143,7 +143,7 @@ async def test_what_changes_between_decision_and_act_governs_the_act(
         async def act() -> None:
             await change(stage, token)
 
-        stage.recorder.upon("request", PATH, act)
+        stage.broker.upon(PATH, act)
         body = {"text": "changed"} if method == "POST" else None
         answer = await stage.call(method, PATH, token=token, body=body)
         if at_once:
@@ -161,11 +161,11 @@ async def test_a_decision_that_keeps_changing_is_given_up() -> None:
         name = next(name for name in lookup.data["policies"] if name != "default")
 
         async def rewrite() -> None:
-            stage.recorder.upon("request", PATH, rewrite)
+            stage.broker.upon(PATH, rewrite)
             path = f"sys/policies/acl/{name}"
             await stage.call("POST", path, token=stage.root_token, body={"policy": NOTES})
 
-        stage.recorder.upon("request", PATH, rewrite)
+        stage.broker.upon(PATH, rewrite)
         stage.start()
         answer = await stage.call("POST", PATH, token=token, body={"text": "x"})
         assert answer.status == 503
