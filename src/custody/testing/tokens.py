@@ -5,8 +5,8 @@ from typing import Final
 from custody.base.clock import NANOSECOND
 from custody.base.errors import PermissionDenied
 from custody.base.store import Table
-from custody.testing.tables import MemoryTables
 from custody.crypto.mac import Authenticator
+from custody.testing.tables import MemoryTables
 from custody.token import service
 from custody.token.entry import Handle, Spec, TokenEntry
 
