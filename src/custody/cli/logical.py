@@ -91,7 +91,7 @@ COMMANDS = (
         "read",
         "Read data from a path.",
         (
-            Example("Read a secret of a version 1 store:", "custody read kv1/app"),
+            Example("Read the settings of a store:", "custody read secret/config"),
             Example("Read with parameters:", "custody read secret/data/app version=2"),
         ),
         read,
@@ -103,9 +103,11 @@ COMMANDS = (
         "write",
         "Write data to a path.",
         (
-            Example("Write fields:", "custody write kv1/app user=alice"),
-            Example("Take a value from a file:", "custody write kv1/app key=@key.pem"),
-            Example("Take the whole body from standard input:", "custody write kv1/app -"),
+            Example("Write fields:", "custody write secret/config max_versions=5"),
+            Example(
+                "Take a value from a file:", "custody write sys/policies/acl/web policy=@web.hcl"
+            ),
+            Example("Take the whole body from standard input:", "custody write secret/data/app -"),
             Example("Write nothing, where that is enough:", "custody write -force sys/rotate"),
         ),
         write,
@@ -117,7 +119,7 @@ COMMANDS = (
     Command(
         "delete",
         "Delete what is at a path.",
-        (Example("Delete a secret of a version 1 store:", "custody delete kv1/app"),),
+        (Example("Delete a policy:", "custody delete sys/policies/acl/web"),),
         delete,
         "PATH [DATA K=V...]",
         (1, ANY),

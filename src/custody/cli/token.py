@@ -191,7 +191,7 @@ COMMANDS = (
         "Extend a token's life.",
         (
             Example("Your own:", "custody token renew"),
-            Example("By half an hour:", "custody token renew -increment=30m"),
+            Example("To half an hour from now:", "custody token renew -increment=30m"),
         ),
         renew,
         "[TOKEN | ACCESSOR]",
