@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from custody.barrier.meta import MetaRow, read_meta
+from custody.barrier.meta import MetaRow, meta_key, read_meta
 from custody.base.codec import decode
 from custody.base.errors import BadRequest, Unavailable
 from custody.base.store import RawTransaction, Table
@@ -12,9 +12,7 @@ from custody.core.parts import Parts
 from custody.core.ports import Initialised
 from custody.seals.config import SealConfig
 
-_META_START: Final = bytes([Table.META])
-_META_STOP: Final = bytes([Table.META + 1])
-_MAX_META: Final = 1000
+_META_KEYS: Final = tuple(meta_key(name) for name in MetaRow)
 
 
 class Front:
@@ -36,9 +34,12 @@ class Front:
         return None if row is None else decode(SealConfig, row)
 
     def meta(self) -> Mapping[bytes, bytes]:
-        """All META rows, raw, for the custodian."""
+        """The seal's rows (configuration, wrapped keys), raw, for the custodian.
+
+        Each by its name: META also has a row for every term that has encrypted, without end.
+        """
         with self.parts.store.snapshot() as raw:
-            return dict(raw.scan(_META_START, _META_STOP, _MAX_META))
+            return {key: row for key in _META_KEYS if (row := raw.get(key)) is not None}
 
     def cluster(self) -> tuple[str, str] | None:
         """The cluster's name and id, known once unsealed."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from custody.barrier.counter import count_key
 from custody.base.store import Table
 from custody.core.verification import PARTS
 from custody.storage.memory import MemoryStore
@@ -37,6 +38,19 @@ async def test_rotation_makes_a_new_term_and_loses_nothing(path: str) -> None:
         assert (await server.expect(200, "GET", "secret/data/a", token=root)).data["data"] == {
             "a": 1
         }
+
+
+async def test_a_store_with_thousands_of_terms_unseals() -> None:
+    store = MemoryStore()
+    async with MemoryServer(store=store) as server:
+        rows = dict(store.dump())
+        some = next(row for key, row in rows.items() if b"encryptions/" in key)
+        rows |= {count_key(term): some for term in range(3, 3000)}  # after ours
+        store.load(rows.items())
+        await server.expect(204, "POST", "sys/rotate", token=server.root_token)
+        await server.seal()
+        await server.unseal()
+        assert server.barrier.keyring.term == 2
 
 
 async def test_rotation_wants_sudo() -> None:
