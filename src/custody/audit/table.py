@@ -107,9 +107,12 @@ def sync_declared(
     """Make the table agree with the configuration file, which has the last word on its own paths.
 
     A device whose declaration changed keeps its key; one no longer declared goes. `keys` holds a
-    new key for each path of `declared`, used only where the path is new.
+    new key for each path of `declared`, used only where the path is new. A missing row stays
+    missing: written anew it would hide which other devices there were.
     """
     table = read(txn)
+    if table is EMPTY:
+        return table
     devices = {path: kept for path, kept in table.devices.items() if not kept.declared}
     for name, wish in declared.items():
         path = normal(name)

@@ -124,6 +124,13 @@ def test_a_sync_without_a_change_writes_nothing(txn: MemoryRows) -> None:
     assert txn.rows == before
 
 
+def test_a_sync_does_not_make_up_for_a_missing_row() -> None:
+    rows = MemoryRows()
+    declared = {"main": Declared(type="file", options={"file_path": "/main.log"})}
+    assert table.sync_declared(rows, declared, {"main": KEY}, 5) is table.EMPTY
+    assert table.read(rows) is table.EMPTY
+
+
 def test_a_configuration_does_not_print_its_key() -> None:
     assert "kkkk" not in repr(device())
     assert "kkkk" not in repr(table.AuditTable(devices={"a/": device()}))
