@@ -2,7 +2,7 @@
 #
 #   make dev     a server that keeps its data under .dev/, in the foreground
 #   make test    the whole test suite            (ARGS="-k policy" narrows it)
-#   make check   formatter, linters, types, import contracts, in seconds
+#   make check   formatter, linters, types, import contracts, docs, in seconds
 #   make fix     what the formatter and the linter can mend by themselves
 #   make bench   Custody beside OpenBao (BAO=/path/to/bao) and the bare listener
 #   make soak    the crash tests, 200 rounds of each
@@ -33,6 +33,7 @@ check: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.docs --check
 
 fix: setup
 	@$(BIN)/ruff format .
