@@ -71,13 +71,13 @@ class _Batch:
 
     __slots__ = ("deadline_ns", "lines", "pending", "slots", "waiters")
 
-    def __init__(self, slots: tuple[_Slot, ...]) -> None:
+    def __init__(self, slots: tuple[_Slot, ...], deadline_ns: int) -> None:
         self.slots = slots
+        self.deadline_ns = deadline_ns  # on the boot clock, of its first record
         self.lines: tuple[list[bytes], ...] = tuple([] for _ in slots)
         # As many as records: None where the waiter of a later record of the same call waits.
         self.waiters: list[asyncio.Future[None] | None] = []
         self.pending: set[_Slot] = set()
-        self.deadline_ns = 0
 
     def accept(self, count: int) -> None:
         """The first `count` records are kept."""
@@ -147,7 +147,10 @@ class Broker:
         loop = asyncio.get_running_loop()
         batch = self._batch
         if batch is None:
-            batch = self._batch = _Batch(tuple(slots.values()))
+            # From here on, not from when it is handed on: what gathers behind a slow device, or
+            # lies while the process is stopped, must not be written after others gave it up.
+            deadline_ns = self._clock.boot_ns() + self._deadline_ns
+            batch = self._batch = _Batch(tuple(slots.values()), deadline_ns)
             loop.call_soon(self._flush)
         for lines, encoded in zip(batch.lines, records, strict=True):
             lines.extend(encoded)
@@ -248,7 +251,6 @@ class Broker:
         batch, self._batch = self._batch, None
         if batch is None:
             return
-        batch.deadline_ns = self._clock.boot_ns() + self._deadline_ns
         batch.pending.update(slot for slot in batch.slots if not slot.hangs)
         for slot, lines in zip(batch.slots, batch.lines, strict=True):
             if slot.hangs:
@@ -263,7 +265,7 @@ class Broker:
         self._flying = batch
         self._open.append(batch)
         if self._timer is None:
-            self._arm(self._deadline_ns)
+            self._arm(batch.deadline_ns - self._clock.boot_ns())
 
     def _settler(self, batch: _Batch, slot: _Slot) -> Callable[[asyncio.Future[None]], None]:
         def settle(taken: asyncio.Future[None]) -> None:
@@ -277,6 +279,8 @@ class Broker:
                 batch.fail("no audit device accepted the record")
             if kept or not batch.pending:
                 self._land(batch)
+            while self._open and not self._open[0].pending:  # what is settled is not kept
+                self._open.popleft()
 
         return settle
 

@@ -1,6 +1,7 @@
 """A record is kept by at least one device, or the caller is told that it is not."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -31,9 +32,10 @@ class FakeDevice:
         self.gate.set()
         self.settled = asyncio.Event()
         self.stopped = False
+        self.deadlines: list[int] = []
 
     async def accept(self, batch: Sequence[bytes], deadline_ns: int) -> None:
-        del deadline_ns
+        self.deadlines.append(deadline_ns)
         self.batches += 1
         await self.gate.wait()
         if self.error is not None:
@@ -222,6 +224,43 @@ def test_a_device_that_hangs_alone_fails_at_the_deadline_and_then_at_once(
         await asyncio.sleep(0)
         await bench.broker.record(fresh(request_entry, "back"))
         assert device.batches == 2
+
+    asyncio.run(run())
+
+
+def test_the_deadline_of_a_record_does_not_move_while_it_waits_behind_another(
+    request_entry: RequestEntry,
+) -> None:
+    async def run() -> None:
+        bench = Bench("a/")
+        device = bench.devices["a/"]
+        device.gate.clear()
+        first = asyncio.create_task(bench.broker.record(fresh(request_entry, "1")))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert device.batches == 1
+        second = asyncio.create_task(bench.broker.record(fresh(request_entry, "2")))
+        await asyncio.sleep(0)
+        taken_ns = SystemClock().boot_ns()
+        await asyncio.sleep(0.02)
+        device.gate.set()
+        await asyncio.gather(first, second)
+        assert device.batches == 2
+        assert device.deadlines[1] <= taken_ns + 5 * SECOND
+
+    asyncio.run(run())
+
+
+def test_records_that_are_kept_are_not_held_until_the_deadline(
+    request_entry: RequestEntry,
+) -> None:
+    async def run() -> None:
+        bench = Bench("a/")
+        for number in range(10):
+            await bench.broker.record(fresh(request_entry, str(number)))
+        gc.collect()
+        batches = [held for held in gc.get_objects() if type(held).__name__ == "_Batch"]
+        assert len(batches) <= 2  # the last one, and the one that the loop's variables still hold
 
     asyncio.run(run())
 
