@@ -8,6 +8,7 @@ silently does not apply.
 import ipaddress
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
@@ -89,6 +90,24 @@ def _parse(path: Path) -> Object:
         raise BadConfiguration(f"{path}: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A block, and the file that it stands in."""
+
+    path: Path
+    item: Item
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its names."""
+        return self.item.labels
+
+    @property
+    def at(self) -> str:
+        """Where it begins, for messages."""
+        return f"{self.path}:{self.item.line}"
+
+
 class _Reader:
     """Turns items into settings and remembers what to warn about."""
 
@@ -136,23 +155,28 @@ class _Reader:
         self._warnings.append(f'{at}: "{key}" has no meaning here and is ignored')
 
     def _fields(
-        self, block: Item, known: Sequence[str], ignored: frozenset[str] = frozenset()
+        self, block: _Block, known: Sequence[str], ignored: frozenset[str] = frozenset()
     ) -> Object:
         """The fields of a block, every key checked. Raises BadConfiguration."""
-        where = " ".join((block.key, *block.labels))
-        if not isinstance(block.value, Object):
-            raise BadConfiguration(f"line {block.line}: {where} is not a block")
-        for item in block.value.items:
-            self._check(item, known, ignored, f"line {item.line}, {where}")
-        return block.value
+        where = " ".join((block.item.key, *block.labels))
+        value = block.item.value
+        if not isinstance(value, Object):
+            raise BadConfiguration(f"{block.at}: {where} is not a block")
+        for item in value.items:
+            self._check(item, known, ignored, f"{block.path}:{item.line}, {where}")
+        return value
 
-    def _blocks(self, key: str, labels: int) -> list[Item]:
+    def _blocks(self, key: str, labels: int) -> list[_Block]:
         """The blocks of `key`. Raises BadConfiguration for one that is empty and unnamed."""
         blocks = []
-        for item in self._tree.all(key):
-            found = Object((item,)).blocks(key, labels)
+        for path, item in self._items:
+            if item.key != key:
+                continue
+            found = [_Block(path, one) for one in Object((item,)).blocks(key, labels)]
             if not found:
-                raise BadConfiguration(f"line {item.line}: {key} needs {labels} name(s) and a body")
+                raise BadConfiguration(
+                    f"{path}:{item.line}: {key} needs {labels} name(s) and a body"
+                )
             blocks += found
         return blocks
 
@@ -165,19 +189,17 @@ class _Reader:
         block = blocks[0]
         if block.labels != ("lmdb",):
             kind = " ".join(block.labels) or "none"
-            raise BadConfiguration(
-                f"line {block.line}: unknown storage {kind}; this release has lmdb"
-            )
+            raise BadConfiguration(f"{block.at}: unknown storage {kind}; this release has lmdb")
         fields = self._fields(block, _STORAGE, IGNORED_STORAGE)
         if not _text(fields, "path"):
-            raise BadConfiguration(f"line {block.line}: storage lmdb needs a path")
+            raise BadConfiguration(f"{block.at}: storage lmdb needs a path")
         return fields
 
-    def _listener(self, block: Item) -> Listener:
+    def _listener(self, block: _Block) -> Listener:
         if block.labels != ("tcp",):
-            raise BadConfiguration(f"line {block.line}: unknown listener; this release has tcp")
+            raise BadConfiguration(f"{block.at}: unknown listener; this release has tcp")
         fields = self._fields(block, _LISTENER, IGNORED_LISTENER)
-        at = f"line {block.line}, listener tcp"
+        at = f"{block.at}, listener tcp"
         host, port = _address(_text(fields, "address", f"127.0.0.1:{DEFAULT_PORT}"), at)
         timeout = _seconds(fields, "http_read_header_timeout", "30s")
         return Listener(host, port, self._tls(fields, host, at), float(timeout))
@@ -210,8 +232,8 @@ class _Reader:
                 raise BadConfiguration(f'audit "{path}" is declared twice')
         return devices
 
-    def _device(self, block: Item, fsync: str) -> AuditDevice:
-        at = f"line {block.line}"
+    def _device(self, block: _Block, fsync: str) -> AuditDevice:
+        at = block.at
         if len(block.labels) != 2:  # noqa: PLR2004 - kind and name
             raise BadConfiguration(f'{at}: an audit device is written audit "file" "name" {{ … }}')
         kind, path = block.labels

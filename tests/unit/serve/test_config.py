@@ -152,3 +152,14 @@ def test_children_inherit_places_and_no_values(monkeypatch: pytest.MonkeyPatch) 
     environment = child_environment()
     assert environment["PATH"] == "/bin"
     assert "VAULT_TOKEN" not in environment
+
+
+def test_a_refusal_says_in_which_of_several_files_the_mistake_is(tmp_path: Path) -> None:
+    (tmp_path / "a.hcl").write_text(_MINIMAL)
+    bad = tmp_path / "b.hcl"
+    bad.write_text('\naudit "file" "f" {\n  optoins { file_path = "/a.log" }\n}\n')
+    with pytest.raises(BadConfiguration) as refused:
+        load([f"-config={tmp_path}"])
+    assert str(refused.value) == (
+        f'{bad}:3, audit file f: unknown key "optoins"; did you mean "options"?'
+    )
