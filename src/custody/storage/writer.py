@@ -165,9 +165,11 @@ class Writer:
         self._busy = False
         outcomes = group.outcomes
         if group.failure is not None and not outcomes:  # the lock itself could not be had
-            outcomes = [Outcome(job, None, None) for job in (*self._later, *self._pending)]
-            self._later.clear()
+            outcomes = [Outcome(job, None, None) for job in self._pending]
             self._pending.clear()
+            if self._idle is not None:  # what nobody waits for is tried again, but holds no stop
+                outcomes += [Outcome(job, None, None) for job in self._later]
+                self._later.clear()
         for outcome in outcomes:
             _tell(group.loop, outcome, group.failure)
         if self._pending:

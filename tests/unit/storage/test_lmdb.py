@@ -9,13 +9,16 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import lmdb
 import pytest
 
 from custody.base.clock import SystemClock
 from custody.base.errors import StorageFull, Unavailable
 from custody.base.store import RawTransaction
 from custody.storage.lmdb import LMDBStore
+from custody.storage.writer import Job, Writer
 
 WRITER = """
 import asyncio, sys
@@ -213,6 +216,53 @@ def test_a_later_job_that_fails_is_reported_to_the_loop(tmp_path: Path) -> None:
         store.write_later(put(b""))
         assert isinstance(await asyncio.wait_for(reported, 5), ValueError)
         await store.close()
+
+    asyncio.run(run())
+
+
+class Reluctant:
+    """An environment that does not give its lock the first few times."""
+
+    def __init__(self, env: lmdb.Environment, times: int) -> None:
+        self._env = env
+        self.times = times
+        self.path = env.path
+
+    def begin(self, *, write: bool) -> lmdb.Transaction:
+        if self.times:
+            self.times -= 1
+            raise lmdb.LockError("not now")
+        return self._env.begin(write=write)
+
+
+class NoRows:
+    """An empty store."""
+
+    def get(self, _key: bytes) -> bytes | None:
+        return None
+
+    def scan(self, _start: bytes, _stop: bytes, _limit: int) -> list[tuple[bytes, bytes]]:
+        return []
+
+
+def test_a_later_job_is_not_lost_with_a_lock_that_could_not_be_had(tmp_path: Path) -> None:
+    async def run() -> None:
+        env = lmdb.open(str(tmp_path))
+        reluctant = Reluctant(env, times=2)
+        given: Any = reluctant  # as much of an environment as a writer uses
+        writer = Writer(given, lambda _: NoRows(), lambda _: None, SystemClock())
+        ran = asyncio.Event()
+        writer.later(Job(lambda _: ran.set(), None))
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        writer.submit(Job(put(b"now"), waiter))
+        with pytest.raises(lmdb.LockError):
+            await waiter
+        async with asyncio.timeout(5):
+            await ran.wait()
+        reluctant.times = 2
+        writer.later(Job(put(b"last"), None))
+        async with asyncio.timeout(5):
+            await writer.stop()
 
     asyncio.run(run())
 
