@@ -10,14 +10,14 @@ from typing import TypeVar
 
 from custody.barrier.keyring import Keyring
 from custody.barrier.keys import Keys
-from custody.barrier.log import ESSENTIAL, Retention
+from custody.barrier.log import ESSENTIAL, HEAD, Retention
 from custody.barrier.rows import View, verify_reads
 from custody.barrier.scrub import Checked, scrub
 from custody.barrier.transaction import BarrierTransaction
 from custody.base.clock import Clock
 from custody.base.errors import Sealed
 from custody.base.ids import Source
-from custody.base.store import RawTransaction, Store, Table, Transaction
+from custody.base.store import RawTransaction, Store, Table, Tampered, Transaction
 
 T = TypeVar("T")
 
@@ -106,8 +106,14 @@ class Barrier:
         self._store.write_later(job)
 
     def floor_ns(self, view: View) -> int:
-        """The highest time in the log: no clock below it is believed. Raises Tampered."""
-        return self._open().books.log.head(view.raw).time_ns
+        """The highest time in the log: no clock below it is believed.
+
+        Raises Tampered, also where the log's head is missing: initialisation wrote the first.
+        """
+        head = self._open().books.log.head(view.raw)
+        if not head.position:
+            raise Tampered(Table.META.name, HEAD[1:], "the log has no head")
+        return head.time_ns
 
     def encryptions(self, view: View, term: int) -> int:
         """An upper bound on the encryptions done under `term`. Raises Tampered."""

@@ -12,7 +12,7 @@ from custody.barrier.counter import BLOCK
 from custody.barrier.envelope import UnknownTerm
 from custody.barrier.finding import Finding
 from custody.barrier.keyring import Keyring, new_keyring, wrap_keyring
-from custody.barrier.log import Retention, entry_key, read_entries
+from custody.barrier.log import HEAD, Retention, entry_key, read_entries
 from custody.barrier.memo import Memo
 from custody.barrier.meta import MetaRow, read_meta, swap_keyring, write_meta
 from custody.barrier.rows import ENCRYPTED
@@ -340,6 +340,14 @@ async def test_a_table_rolled_back_with_its_sum_is_found(at: Fixture) -> None:
     for key in (b"\x12p", b"\x02\x12"):
         at.replace(key, old[key])
     assert at.findings() == [Finding("POLICY", b"", "is older than the log")]
+
+
+@on_loop
+async def test_without_the_logs_head_no_time_is_believed(at: Fixture) -> None:
+    await busy(at)
+    at.replace(HEAD, None)
+    with at.barrier.snapshot() as view, pytest.raises(Tampered, match="no head"):
+        at.barrier.floor_ns(view)
 
 
 @on_loop
