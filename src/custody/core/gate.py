@@ -104,6 +104,11 @@ class Gate:
         await self._broker.record(case.entry)
         return case, None
 
+    def use_audit(self) -> None:
+        """Record to the devices that are enabled now. Raises AuditFailed if they are not known."""
+        with self._barrier.snapshot() as rows:
+            self._use_audit(rows)
+
     async def record_refusal(self, call: Call, error: CustodyError) -> None:
         """Record that `call` is refused with `error` before anything is known of it."""
         await self._record_denial(call, _Draft(self._clock.now_ns()), error)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from custody.audit import table as audit_table
-from custody.base.errors import MethodNotAllowed, Sealed
+from custody.base.errors import CustodyError, MethodNotAllowed, Sealed
 from custody.base.secret import Secret
 from custody.base.store import Transaction
 from custody.core import mounts
@@ -57,6 +57,16 @@ class Node:
             return match.route.max_body
         try:
             return self._limit_of(path, token, match)
+        except DAMAGE as found:
+            raise named(found, self.parts.metrics) from found
+
+    async def refuse(self, call: Call, error: CustodyError) -> None:
+        """Record that `call` is refused with `error` before its body was read.
+
+        Raises AuditFailed.
+        """
+        try:
+            await self._pipeline.refuse(call, error)
         except DAMAGE as found:
             raise named(found, self.parts.metrics) from found
 

@@ -7,6 +7,7 @@ from custody.barrier.envelope import UnknownTerm
 from custody.base.errors import (
     AuditFailed,
     BadRequest,
+    CustodyError,
     PermissionDenied,
     Unavailable,
 )
@@ -54,6 +55,11 @@ class Pipeline:
             except UnknownTerm as error:
                 await self._renew(call, error)
         raise Unavailable("the policies that govern this request keep changing; try again")
+
+    async def refuse(self, call: Call, error: CustodyError) -> None:
+        """Record that `call` is refused with `error` before it was whole. Raises AuditFailed."""
+        self._gate.use_audit()
+        await self._gate.record_refusal(call, error)
 
     async def _renew(self, call: Call, unknown: UnknownTerm) -> None:
         """Take the newest keyring; returns if that has the term. Raises Damaged if it has not."""

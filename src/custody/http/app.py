@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, Protocol
 
-from custody.base.errors import CustodyError
+from custody.base.errors import CustodyError, PermissionDenied
 from custody.base.ids import Source, new_uuid
 from custody.base.secret import Secret
 from custody.core.call import Answer, Call
@@ -48,6 +48,13 @@ class Pipeline(Protocol):
         """How many bytes the route at `path` takes; asked for large bodies only.
 
         Raises CustodyError where the caller is not to be told, or the node is sealed.
+        """
+        ...
+
+    async def refuse(self, call: Call, error: CustodyError) -> None:
+        """Record that `call` is refused with `error` before its body was read.
+
+        Raises AuditFailed.
         """
         ...
 
@@ -110,9 +117,20 @@ class App:
         headers = read_headers(scope["headers"], chunked_default=scope["http_version"] != "1.1")
         body: Mapping[str, Any] = _NO_BODY
         if target.bodied and (headers.content_length != 0 or target.op is Op.PATCH):
-            body = await self._body(target, headers, receive)
+            try:
+                body = await self._body(target, headers, receive)
+            except PermissionDenied as denied:
+                await self._pipeline.refuse(self._call(scope, target, headers, _NO_BODY), denied)
+                raise
+        call = self._call(scope, target, headers, body)
+        answer = encode_answer(await self._pipeline.handle(call))
+        return _echoing(scope, answer) if headers.namespace else answer
+
+    def _call(
+        self, scope: Scope, target: Target, headers: Headers, body: Mapping[str, Any]
+    ) -> Call:
         client = scope.get("client") or _NOBODY
-        call = Call(
+        return Call(
             id=new_uuid(self._source),
             op=target.op,
             path=target.path,
@@ -125,8 +143,6 @@ class App:
             help=target.help,
             head=target.head,
         )
-        answer = encode_answer(await self._pipeline.handle(call))
-        return _echoing(scope, answer) if headers.namespace else answer
 
     async def _body(self, target: Target, headers: Headers, receive: Receive) -> Mapping[str, Any]:
         def limit() -> int:

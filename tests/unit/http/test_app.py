@@ -311,6 +311,21 @@ def test_a_stranger_learns_nothing_by_the_size_of_a_body() -> None:
             assert answer_to("POST", path, token="cus.bad", body=b" " * size).status == 403
 
 
+def test_a_stranger_with_a_large_body_is_recorded_as_with_a_small_one() -> None:
+    async def test(server: MemoryServer) -> None:
+        server.recorder.lines.clear()
+        body = b" " * 5_000
+        answer = await server.call("POST", "secret/data/a", token="cus.bad", body=body)
+        assert answer.status == 403
+        kinds = [(record["type"], record["error"]) for record in server.recorder.records]
+        assert kinds == [("request", "permission denied"), ("response", "permission denied")]
+        server.recorder.broken = True
+        answer = await server.call("POST", "secret/data/a", token="cus.bad", body=body)
+        assert answer.status == 500
+
+    on_server(test)
+
+
 def test_an_unknown_defect_is_500_and_silence(caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
         """A pipeline with a defect."""
@@ -323,6 +338,9 @@ def test_an_unknown_defect_is_500_and_silence(caplog: pytest.LogCaptureFixture) 
 
         def body_limit(self, path: str, token: object) -> int:
             raise AssertionError(path, token)
+
+        async def refuse(self, call: Call, error: Exception) -> None:
+            raise AssertionError(call, error)
 
         def ignores_wrapping(self, path: str) -> bool:
             raise AssertionError(path)
