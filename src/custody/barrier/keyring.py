@@ -41,12 +41,18 @@ class _StoredTerm(Record, frozen=True, kw_only=True):
     key: bytes
     created_ns: int
 
+    def __repr__(self) -> str:
+        return f"_StoredTerm(created_ns={self.created_ns})"
+
 
 class _StoredKeyring(Record, frozen=True, kw_only=True):
     scope: bytes
     version: int
     stable: bytes
     terms: list[_StoredTerm]
+
+    def __repr__(self) -> str:
+        return f"_StoredKeyring(scope={self.scope.hex()}, version={self.version})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,9 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
 
     _readers: ClassVar[dict[str, Callable[[str, Any], Any]] | None] = None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"  # fields are shares, tokens and payloads too
+
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> tuple[Self, list[str]]:
         """The fields in `raw`, and the sorted names in it that are not fields.

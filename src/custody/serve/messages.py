@@ -11,70 +11,77 @@ from custody.base import errors
 from custody.base.errors import CustodyError, Unavailable
 
 
-class Hello(msgspec.Struct, frozen=True, tag="hello"):
+class Message(msgspec.Struct, frozen=True):
+    """Base of all that is said. It shows nothing of itself: keys, shares and tokens travel here."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+
+class Hello(Message, frozen=True, tag="hello"):
     """A member's first call."""
 
     role: str
     slot: int
 
 
-class GetStatus(msgspec.Struct, frozen=True, tag="status"):
+class GetStatus(Message, frozen=True, tag="status"):
     """Where does the unseal stand?"""
 
 
-class Initialise(msgspec.Struct, frozen=True, tag="initialise"):
+class Initialise(Message, frozen=True, tag="initialise"):
     """Make everything that a new store begins with."""
 
     shares: int
     threshold: int
 
 
-class Unseal(msgspec.Struct, frozen=True, tag="unseal"):
+class Unseal(Message, frozen=True, tag="unseal"):
     """One share, and the stored META rows."""
 
     share: bytes
     meta: list[tuple[bytes, bytes]]
 
 
-class Reset(msgspec.Struct, frozen=True, tag="reset"):
+class Reset(Message, frozen=True, tag="reset"):
     """Forget the shares."""
 
 
-class Seal(msgspec.Struct, frozen=True, tag="seal"):
+class Seal(Message, frozen=True, tag="seal"):
     """Seal the node."""
 
 
-class NextTerm(msgspec.Struct, frozen=True, tag="next_term"):
+class NextTerm(Message, frozen=True, tag="next_term"):
     """Make the keyring with one more term."""
 
 
-class Install(msgspec.Struct, frozen=True, tag="install"):
+class Install(Message, frozen=True, tag="install"):
     """The stored META rows with the new keyring in them."""
 
     meta: list[tuple[bytes, bytes]]
 
 
-class TakeKeyring(msgspec.Struct, frozen=True, tag="take_keyring"):
+class TakeKeyring(Message, frozen=True, tag="take_keyring"):
     """Custodian to member: use this keyring; answered when it is in use."""
 
     keyring: bytes
 
 
-class DropKeyring(msgspec.Struct, frozen=True, tag="drop_keyring"):
+class DropKeyring(Message, frozen=True, tag="drop_keyring"):
     """Custodian to member: forget the keyring; answered when it is forgotten."""
 
 
-class Done(msgspec.Struct, frozen=True, tag="done"):
+class Done(Message, frozen=True, tag="done"):
     """Nothing to tell."""
 
 
-class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
+class Welcome(Message, frozen=True, tag="welcome"):
     """The answer to Hello: the keyring if the node is unsealed."""
 
     keyring: bytes | None
 
 
-class Status(msgspec.Struct, frozen=True, tag="status_result"):
+class Status(Message, frozen=True, tag="status_result"):
     """As `core.ports.SealStatus`."""
 
     sealed: bool
@@ -82,7 +89,7 @@ class Status(msgspec.Struct, frozen=True, tag="status_result"):
     nonce: str
 
 
-class Made(msgspec.Struct, frozen=True, tag="made"):
+class Made(Message, frozen=True, tag="made"):
     """As `core.ports.Initialised`."""
 
     rows: list[tuple[bytes, bytes]]
@@ -90,14 +97,14 @@ class Made(msgspec.Struct, frozen=True, tag="made"):
     root_token: str
 
 
-class Wrapped(msgspec.Struct, frozen=True, tag="wrapped"):
+class Wrapped(Message, frozen=True, tag="wrapped"):
     """As `core.ports.NextKeyring`."""
 
     blob: bytes
     replaces: int
 
 
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
+class Failed(Message, frozen=True, tag="failed"):
     """The call raised."""
 
     kind: str

@@ -232,3 +232,8 @@ def test_no_value_is_an_internal_error(raw: dict[str, Any]) -> None:
         return
     assert -(2**63) <= body.number < 2**63
     assert all(isinstance(name, str) for name in body.names)
+
+
+def test_fields_show_nothing_of_what_was_sent() -> None:
+    body, _ = Body.read({"text": "planted", "data": {"planted": "planted"}})
+    assert repr(body) == "Body(…)"

@@ -129,3 +129,17 @@ def test_what_is_no_message_ends_the_connection(data: bytes) -> None:
         right.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        m.Unseal(b"planted", [(b"k", b"planted")]),
+        m.TakeKeyring(b"planted"),
+        m.Welcome(b"planted"),
+        m.Made([(b"k", b"planted")], [b"planted"], "planted"),
+    ],
+)
+def test_a_message_shows_nothing_of_what_it_carries(message: m.Call | m.Result) -> None:
+    assert "planted" not in repr(m.Frame(1, message))
+    assert type(message).__name__ in repr(message)
