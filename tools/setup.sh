@@ -9,7 +9,8 @@ fail() {
   exit 1
 }
 
-python="${PYTHON:-python3}"
+# Without PYTHON it stays with the one that .venv was made with.
+python="${PYTHON:-$(readlink -e .venv/bin/python || echo python3)}"
 command -v "$python" >/dev/null || fail "no $python here; install Python 3.11 or newer, or set PYTHON"
 version="$("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
