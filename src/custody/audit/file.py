@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import queue
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final, Literal, Protocol, cast, get_args
 
 import msgspec
@@ -21,6 +23,7 @@ from custody.base.ids import Source
 
 Policy = Literal["none", "interval", "always"]
 _STDOUT: Final = 1
+_NO_FILE: Final = frozenset({"stdout", "discard"})
 _CLOSE_SECONDS: Final = 5.0
 _MERGED: Final = 64  # batches written as one when the thread has fallen behind
 _LARGEST_MODE: Final = 0o666
@@ -202,6 +205,14 @@ def _forget(done: asyncio.Future[None]) -> None:
 def check_file(options: Mapping[str, str]) -> None:
     """Raise BadRequest unless a file device can be made with `options`."""
     parse_options(options)
+
+
+def check_outside(options: Mapping[str, str], folder: str) -> None:
+    """Raise BadRequest if the device would write below `folder`, also by way of a symbolic link."""
+    path = parse_options(options).file_path
+    below = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    if below and path not in _NO_FILE:
+        raise BadRequest("file_path is inside the data directory")
 
 
 def make_file(path: str, options: Mapping[str, str], clock: Clock, source: Source) -> FileDevice:

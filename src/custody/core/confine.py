@@ -23,6 +23,7 @@ class Settings:
     cluster_name: str = ""
     api_addr: str = ""
     storage_type: str = "lmdb"
+    data_path: str = ""  # empty: the store is not in files
     declared_audit: Mapping[str, Declared] = field(default_factory=dict)
 
 

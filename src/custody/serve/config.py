@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from custody.audit.file import check_outside
 from custody.audit.kinds import KINDS
 from custody.base.duration import parse_seconds
 from custody.base.errors import BadRequest
@@ -258,6 +259,11 @@ def _check_whole(settings: Settings) -> None:
     addresses = [listener.address for listener in settings.listeners if listener.port]
     if len(set(addresses)) != len(addresses):
         raise BadConfiguration("two listeners have the same address")
+    for device in settings.audit:
+        try:
+            check_outside(device.options, settings.data_path)
+        except BadRequest as error:
+            raise BadConfiguration(f'audit "{device.path}": {error.messages[0]}') from error
 
 
 def _default_workers() -> int:

@@ -55,6 +55,7 @@ def core_settings(settings: Settings) -> CoreSettings:
         cluster_name=settings.cluster_name,
         api_addr=settings.api_addr,
         storage_type="lmdb",
+        data_path=settings.data_path,
         declared_audit={
             device.path: Declared(
                 type=device.kind, description=device.description, options=device.options

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from custody.audit import table as audit_table
+from custody.audit.file import check_outside
 from custody.audit.kinds import KINDS
 from custody.audit.table import DeviceConfig
 from custody.base.errors import BadRequest
@@ -63,6 +64,8 @@ async def enable(request: Request, act: Act) -> None:
         created_ns=request.now_ns,
     )
     audit_table.check(KINDS, config)
+    if act.parts.settings.data_path:
+        check_outside(config.options, act.parts.settings.data_path)
     with act.snapshot() as rows:
         if path in audit_table.read(rows).devices:
             raise BadRequest("path already in use")

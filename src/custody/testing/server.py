@@ -227,6 +227,7 @@ class MemoryServer:
         audited: bool = True,
         store: Store | None = None,
         broker: type[Broker] = Broker,
+        data_path: str = "",
     ) -> None:
         self.clock = clock or HandClock()
         self.source = source or SystemSource()
@@ -237,7 +238,9 @@ class MemoryServer:
         self.root_token = ""
         self.shares: list[str] = []
         declared = {AUDIT_PATH: Declared(type="recorder")} if audited else {}
-        self.settings = Settings(cluster_name="memory", declared_audit=declared)
+        self.settings = Settings(
+            cluster_name="memory", declared_audit=declared, data_path=data_path
+        )
         self.custodian = InProcessCustodian(self._keeper(), self.barrier)
         self.broker = broker({**KINDS, "recorder": self._kind()}, self.clock, self.source)
         self.node = self.custodian.node = Node(

@@ -78,6 +78,10 @@ def test_files_of_a_directory_are_merged_in_order_and_the_last_word_counts(tmp_p
         (_MINIMAL + 'audit "syslog" "x" {}', 'unknown audit device "syslog"'),
         (_MINIMAL + 'audit "file" {}', "audit needs 2 name(s)"),
         (_MINIMAL + 'audit "file" { options {} }', "file_path is required"),
+        (
+            _MINIMAL + 'audit "file" "x" { options { file_path = "/data/a.log" } }',
+            'audit "x": file_path is inside the data directory',
+        ),
         (_MINIMAL + "audit { options = {} }", "audit needs 2 name(s)"),
         (
             _MINIMAL + 'audit "file" "x" { option {} }',

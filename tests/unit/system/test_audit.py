@@ -54,6 +54,24 @@ async def test_a_device_that_does_not_take_the_test_record_is_not_enabled(tmp_pa
         assert list((await server.expect(200, "GET", "sys/audit", token=root)).data) == [AUDIT_PATH]
 
 
+async def test_a_device_cannot_write_among_the_data(tmp_path: Path) -> None:
+    """It would append to the database, which was accepted once."""
+    data, link = tmp_path / "data", tmp_path / "link"
+    data.mkdir()
+    link.symlink_to(data)
+    async with MemoryServer(data_path=str(data)) as server:
+        root = server.root_token
+        for path in (data / "gen" / "data.mdb", link / "data.mdb", data / ".." / "data" / "x"):
+            body = {"type": "file", "options": {"file_path": str(path)}}
+            answer = await server.expect(400, "PUT", "sys/audit/f", token=root, body=body)
+            assert answer.errors == ["file_path is inside the data directory"]
+        assert list(data.iterdir()) == []
+        beside = {"type": "file", "options": {"file_path": str(tmp_path / "data.log")}}
+        await server.expect(204, "PUT", "sys/audit/f", token=root, body=beside)
+        nowhere = {"type": "file", "options": {"file_path": "discard"}}
+        await server.expect(204, "PUT", "sys/audit/g", token=root, body=nowhere)
+
+
 async def test_disabling_what_is_not_there_is_done() -> None:
     async with MemoryServer() as server:
         await server.expect(204, "DELETE", "sys/audit/none", token=server.root_token)
