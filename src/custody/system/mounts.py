@@ -107,16 +107,19 @@ def disable(request: Request, txn: SystemTransaction) -> None:
 
 
 def ui_mounts(request: Request, rows: SystemRows) -> Reply:
-    """The mounts that the caller may touch."""
+    """The mounts that the caller may touch; without a token, the listed ones and little of them."""
     secret: dict[str, object] = {}
     auth: dict[str, object] = {}
     for entry in mounts.entries(rows):
         if not _touches(request, rows, entry):
             continue
+        shown = describe(entry)
+        if request.caller is None:
+            shown = {name: shown[name] for name in _PUBLIC}
         if entry.path.startswith("auth/"):
-            auth[entry.path.removeprefix("auth/")] = describe(entry)
+            auth[entry.path.removeprefix("auth/")] = shown
         else:
-            secret[entry.path] = describe(entry)
+            secret[entry.path] = shown
     return Reply(data={"secret": secret, "auth": auth})
 
 
@@ -161,6 +164,7 @@ def describe(entry: MountEntry) -> Mapping[str, object]:
     }
 
 
+_PUBLIC: Final = ("type", "description", "options")  # what the caller without a token sees
 _OPTIONAL: Final = (
     "listing_visibility",
     "audit_non_hmac_request_keys",

@@ -178,6 +178,7 @@ def _seal_status(front: Front, status: SealStatus) -> Mapping[str, object]:
         "nonce": status.nonce,
         "version": __version__,
         "build_date": "",
+        "commit_date": "",
         "migration": False,
         "recovery_seal": False,
         "storage_type": front.parts.settings.storage_type,

@@ -100,6 +100,8 @@ async def test_a_user_interface_sees_what_its_token_may_touch() -> None:
         token = await server.token('path "secret/data/a" { capabilities = ["read"] }')
         path = "sys/internal/ui/mounts"
         stranger = (await server.expect(200, "GET", path)).data
-        assert list(stranger["secret"]) == ["shown/"]
+        assert stranger["secret"] == {
+            "shown/": {"type": "kv", "description": "", "options": {"version": "2"}}
+        }
         known = (await server.expect(200, "GET", path, token=token)).data
         assert "secret/" in known["secret"]

@@ -67,7 +67,8 @@ async def test_health_and_status_leave_no_record() -> None:
 async def test_seal_status_has_every_field_in_every_state() -> None:
     server = MemoryServer()
     fields = {"type", "initialized", "sealed", "t", "n", "progress", "nonce", "version",
-              "migration", "recovery_seal", "storage_type"}  # fmt: skip
+              "build_date", "commit_date", "migration", "recovery_seal",
+              "storage_type"}  # fmt: skip
     fresh = (await server.expect(200, "GET", "sys/seal-status")).json
     assert fields <= fresh.keys()
     assert (fresh["initialized"], fresh["t"], fresh["n"]) == (False, 0, 0)
