@@ -4,6 +4,7 @@ An answer counts as recorded if any file holds its record, also one that was ren
 truncated since: the test keeps a hold on each.
 """
 
+import contextlib
 import fcntl
 import os
 import resource
@@ -12,7 +13,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -100,7 +100,7 @@ class Evidence:
             os.close(fd)
 
 
-@contextmanager
+@contextlib.contextmanager
 def under_load(server: Server) -> Iterator[tuple[Witness, Evidence]]:
     """Clients at work; afterwards every answer and every commit has its record."""
     token = server.new_token(_POLICY, "incident")
@@ -121,13 +121,14 @@ def test_no_answer_goes_unrecorded_whatever_befalls_the_file(node: Server) -> No
         for befall in (_remove, _rename, _truncate):
             befall(node.audit, evidence)
             _wait_for(witness, 200)
-        broken, mended = _replace_by_a_directory(node.audit)
+        broken, mended = _replace_by_a_directory(node.audit, evidence)
         _wait_for(witness, 200)
         assert witness.statuses(broken, mended).keys() == {500}
-    text = node.audit.read_bytes() + node.audit.with_name("audit.log.1").read_bytes()
-    gaps = {
-        record["custody"]["gap"]["reason"] for record in decode(text) if record["type"] == "gap"
-    }
+        gaps = {
+            record["custody"]["gap"]["reason"]
+            for record in decode(evidence.text())
+            if record["type"] == "gap"
+        }
     assert "truncated" in gaps
     assert gaps & {"renamed", "replaced"}  # by another process that noticed it first
 
@@ -218,16 +219,17 @@ def _truncate(path: Path, evidence: Evidence) -> None:
     evidence.truncate()
 
 
-def _replace_by_a_directory(path: Path) -> tuple[float, float]:
+def _replace_by_a_directory(path: Path, evidence: Evidence) -> tuple[float, float]:
     """For a while; from when to when nothing could be recorded."""
-    aside = path.with_name("aside")
-    path.rename(aside)
-    path.mkdir()
+    while not path.is_dir():
+        evidence.hold()
+        path.unlink()
+        with contextlib.suppress(FileExistsError):  # a writer was quicker and made a new file
+            path.mkdir()
     begin = time.monotonic()
     time.sleep(_BROKEN_SECONDS)
     end = time.monotonic()
     path.rmdir()
-    aside.rename(path)
     return begin, end
 
 
