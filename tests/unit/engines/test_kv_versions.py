@@ -43,10 +43,16 @@ def test_no_version_number_is_refused(kv: MountedEngine, path: str, body: dict[s
     assert list(caught.value.listed) == ["No version number provided"]
 
 
-@pytest.mark.parametrize("versions", [["x"], "1,x", [1.5], [[]], 5, {}])
+@pytest.mark.parametrize("versions", [["x"], "1,x", [1.5], [[]], 1.5, {}])
 def test_a_version_that_is_no_number_is_refused(kv: MountedEngine, versions: Any) -> None:
     with pytest.raises(BadRequest, match='for field "versions"'):
         kv.call(Op.WRITE, "delete/app", {"versions": versions})
+
+
+def test_one_number_is_a_list_of_one(kv: MountedEngine) -> None:
+    write(kv, 2)
+    assert kv.call(Op.WRITE, "delete/app", {"versions": 1}) is None
+    assert [status(kv, number) for number in (1, 2)] == [404, None]
 
 
 @pytest.mark.parametrize("versions", [[1, 3], ["1", "3"], "1,3", [1, 3, 99, -1, 0]])
