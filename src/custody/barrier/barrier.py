@@ -96,7 +96,9 @@ class Barrier:
         """Run `fn` with the next commit, not awaited; it may touch the OUTBOX table only."""
 
         def job(raw: RawTransaction) -> None:
-            keys = self._open()
+            keys = self._keys
+            if keys is None:
+                return  # sealed meanwhile: what this would have cleared, the next unseal does
             transaction = BarrierTransaction(
                 raw, keys.envelopes, keys.memo, self._source, _UNLOGGED
             )

@@ -19,7 +19,7 @@ from custody.core.router import Match, RouteTable
 from custody.plugin.request import Mount, Reply, Request
 from custody.plugin.route import MIB, Access, Kind
 
-LARGEST_BODY: Final = 32 * MIB  # where there is no route to say it
+LARGEST_BODY: Final = 1 * MIB  # where there is no route to say it
 _SYS: Final = mounts.SYS.path
 _CLASSES: Final = tuple(f"requests_{hundred}xx" for hundred in range(6))
 

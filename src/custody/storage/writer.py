@@ -14,6 +14,8 @@ layer of its own (see `overlay`), and the rows that changed go to LMDB once, sor
 """
 
 import asyncio
+import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -27,11 +29,13 @@ from custody.base.errors import StorageFull
 from custody.base.store import RawRows, RawTransaction
 from custody.storage.overlay import Overlay, Seen
 
+PANIC = 4  # exit status
 MAX_JOBS = 512
 MAX_JOB_TIME_NS = NANOSECOND // 500  # 2 ms: the loop has readers to answer, others want the lock
 LATER = 0.1  # seconds
 _LOOP_CHECK = 0.1  # seconds between looks whether the loop that is to run a group is still there
 
+_log = logging.getLogger(__name__)
 Stamp = Callable[[int], None]
 ReadRows = Callable[[lmdb.Transaction], RawRows]
 
@@ -181,11 +185,12 @@ class Writer:
 
     def _forget(self) -> None:
         """Drop what a loop that is gone had queued; see to those whom another loop queued since."""
-        loops = {job.future.get_loop() for job in list(self._pending) if job.future is not None}
-        living = [loop for loop in loops if not loop.is_closed()]
+        waiting = [job for job in list(self._pending) if job.future is not None]
+        living = [job for job in waiting if not job.future.get_loop().is_closed()]  # type: ignore[union-attr] # not None
+        self._pending = deque(living)
         self._later.clear()
         self._busy = False
-        for loop in living:
+        for loop in {job.future.get_loop() for job in living if job.future is not None}:
             loop.call_soon_threadsafe(self._begin)
 
 
@@ -212,6 +217,11 @@ def _flush(group: Overlay, transaction: lmdb.Transaction) -> None:
 
 
 def _failure(error: Exception, path: str) -> Exception:
+    if isinstance(error, lmdb.PanicError):
+        # The environment of this process is beyond use, for writes for ever: the next process
+        # opens it anew. What was acknowledged is synced; what was not is nobody's.
+        _log.critical("LMDB gave up on %s; this process ends", path)
+        os._exit(PANIC)
     if isinstance(error, lmdb.MapFullError | lmdb.DiskError):
         return StorageFull(f"the file system of {path} is full")
     return error

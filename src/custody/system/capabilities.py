@@ -6,10 +6,12 @@ from custody.base.errors import BadRequest
 from custody.core.confine import SystemRows
 from custody.plugin.fields import Fields, Strings
 from custody.plugin.request import Reply, Request
-from custody.plugin.route import Op, Route, reads
+from custody.plugin.route import KIB, Op, Route, reads
 from custody.policy import service as policies
 from custody.token import service as tokens
 from custody.token.entry import TokenEntry
+
+_MAX_BODY: Final = 64 * KIB  # some thousand paths: each is a look into the caller's policies
 
 
 class SelfFields(Fields, frozen=True, kw_only=True):
@@ -79,18 +81,21 @@ ROUTES: Final = (
         "capabilities-self",
         {Op.WRITE: reads(of_self, SelfFields)},
         top=True,
+        max_body=_MAX_BODY,
         help="What the caller may do at given paths.",
     ),
     Route(
         "capabilities-accessor",
         {Op.WRITE: reads(of_accessor, AccessorFields)},
         top=True,
+        max_body=_MAX_BODY,
         help="What the token of an accessor may do at given paths.",
     ),
     Route(
         "capabilities",
         {Op.WRITE: reads(of_token, TokenFields)},
         top=True,
+        max_body=_MAX_BODY,
         help="What a token may do at given paths.",
     ),
 )
