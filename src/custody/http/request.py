@@ -177,8 +177,6 @@ def read_target(method: str, raw_path: bytes, query_string: bytes) -> Target:
         raise PathTooLong(f"the path is over {MAX_PATH_BYTES} bytes")
     path = _decode_path(raw_path)
     if not path.startswith(PREFIX):
-        if path == "/":
-            raise Redirect("/ui/")
         raise NotFound
     if b"//" in raw_path or b"/." in raw_path:
         _check_clean(raw_path, query_string)

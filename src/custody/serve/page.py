@@ -33,7 +33,7 @@ COUNTERS = (
     "respawns",
     "stuck_writers_killed",
 )
-GAUGES = ("in_flight", "up")
+GAUGES = ("up",)
 NAMES = COUNTERS + GAUGES
 
 _WORD = 8

@@ -10,7 +10,7 @@ from custody.plugin.request import Reply, Request
 from custody.plugin.route import Op, Route, acts
 
 PREFIX: Final = "custody_"
-_GAUGES: Final = frozenset(("in_flight", "up"))
+_GAUGES: Final = frozenset(("up",))
 
 
 class MetricsFields(Fields, frozen=True, kw_only=True):

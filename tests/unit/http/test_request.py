@@ -79,10 +79,9 @@ def test_outside_v1_there_is_nothing(path: str) -> None:
     assert refused.value.listed == ()
 
 
-def test_the_root_belongs_to_the_user_interface() -> None:
-    with pytest.raises(Redirect) as redirect:
+def test_there_is_no_user_interface_at_the_root_to_be_sent_to() -> None:
+    with pytest.raises(NotFound):
         target("GET", "/")
-    assert redirect.value.location == "/ui/"
 
 
 @pytest.mark.parametrize(

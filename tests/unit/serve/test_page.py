@@ -66,11 +66,11 @@ def test_folding_keeps_counters_and_forgets_gauges_stamp_and_process(fd: int) ->
     slot.claim(77)
     slot.stamp(1)
     slot.add("scrub_rows", 9)
-    slot.add("in_flight", 4)
+    slot.add("up", 4)
     page.fold(5)
     totals = page.totals()
     assert totals["scrub_rows"] == 9
-    assert totals["in_flight"] == 0
+    assert totals["up"] == 0
     assert page.pid(5) == 0
     assert page.write_stamp(5) == 0
 

@@ -110,7 +110,7 @@ async def test_metrics_in_prometheus_form() -> None:
         assert answer.headers["content-type"] == "text/plain; version=0.0.4"
         lines = answer.body.decode().splitlines()
         assert "# TYPE custody_requests_2xx_total counter" in lines
-        assert "# TYPE custody_in_flight gauge" in lines
+        assert "# TYPE custody_up gauge" in lines
         assert all(line.startswith("#") or line.split()[1].isdigit() for line in lines)
 
 
