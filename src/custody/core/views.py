@@ -46,10 +46,6 @@ class Views(Generic[E, V]):
         self._held[id(entry)] = (entry, value)
         return value
 
-    def clear(self) -> None:
-        """Forget all."""
-        self._held.clear()
-
 
 def audit_mount(entry: MountEntry) -> record.Mount:
     """The mount as audit records name it."""

@@ -76,11 +76,6 @@ def find(rows: Rows, token_hash: bytes, now_ns: int) -> TokenEntry | None:
     return entry
 
 
-def reread(rows: Rows, token_hash: bytes) -> TokenEntry | None:
-    """The entry as it is now, whatever its state, with its row in the read-set."""
-    return rows.memo(Table.TOKEN, token_hash, decode_entry)
-
-
 def by_accessor(rows: Rows, accessor_hash: bytes, now_ns: int) -> tuple[bytes, TokenEntry] | None:
     """Hash and entry of the live token with that accessor, or None."""
     token_hash = rows.get(Table.ACCESSOR, accessor_hash)
