@@ -241,8 +241,8 @@ class Broker:
     def _flush(self) -> None:
         """Hand on what has gathered, unless no device has kept the batch before that yet.
 
-        Under load a batch so grows while the one before it is written: half the batches, half the
-        waking of threads, and no record waits longer than it would have in the device's queue.
+        Under load a batch so grows while the one before it is written: fewer batches, fewer
+        wakings of threads, and no record waits longer than it would have in the device's queue.
         """
         if self._flying is None:
             self._hand_on()

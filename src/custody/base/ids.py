@@ -63,7 +63,7 @@ _VARIANT = "89ab"
 def new_uuid(source: Source) -> str:
     """A random UUID (RFC 9562, version 4) in its usual spelling.
 
-    Spelled by hand: every request has one, and `uuid.UUID` takes four times as long.
+    Spelled by hand: every request has one, and `uuid.UUID` takes three times as long.
     """
     bits = source.random(16)
     text = bits.hex()

@@ -75,8 +75,8 @@ class Store(Protocol):
     async def write(self, job: Callable[[RawTransaction], T], *, essential: bool = False) -> T:
         """Run `job` in a transaction and return its value once the commit is durable.
 
-        Jobs of one process share a commit; each is isolated in a nested transaction, so one that
-        raises undoes only itself. A job may run more than once and does no I/O. `essential` jobs
+        Jobs of one process share a commit; each is isolated, so one that raises undoes only
+        itself. A job may run more than once and does no I/O. `essential` jobs
         (revocations, deletions, sealing) are taken even below the low-water mark; others then
         raise StorageFull.
         """
