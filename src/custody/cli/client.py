@@ -1,15 +1,17 @@
 """The HTTP client: one request, one answer, and errors that say what to do next.
 
-Redirects are followed once, never from https to http. Nothing is sent twice: a write whose
-answer was lost may have happened, and only the user knows whether to repeat it.
+Redirects are followed once, never from https to http. No write is sent twice: one whose answer
+was lost may have happened, and only the user knows whether to repeat it. Reads are repeated where
+MAX_RETRIES asks for it.
 """
 
 import http.client
 import json
 import socket
 import ssl
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
@@ -17,33 +19,17 @@ from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 from custody.base.secret import Secret
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.output import to_json
-from custody.cli.settings import TLS, Connection
+from custody.cli.request import Answer, Instead, Request
+from custody.cli.settings import TLS, Connection, Show
 
 _REDIRECTS = frozenset({301, 302, 307, 308})
 _NOT_FOUND = 404
 _FIRST_REFUSAL = 300  # redirects that were not followed, and errors
 _SHOWN_PARAMETERS = frozenset({"list", "version", "after", "limit"})
 _LONGEST_RAW = 500  # characters of an answer that is not ours, in an error
+_PASSING = frozenset({412, 500, 502, 503, 504})  # may be another answer a moment later
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0  # seconds between repetitions of a read
 _TO_TLS = b"Client sent an HTTP request to an HTTPS server"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is sent. Parameters and body may be secret and are not shown in a repr."""
-
-    method: str
-    path: str
-    parameters: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
-    media_type: str = "application/json"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: the status and the JSON object, {} when there was none."""
-
-    status: int
-    body: Mapping[str, Any] = field(repr=False)
 
 
 class Client:
@@ -56,9 +42,9 @@ class Client:
         """The same client without a namespace, for what belongs to the whole server."""
         return Client(replace(self._connection, namespace=""))
 
-    def without_wrapping(self) -> "Client":
-        """The same client without -wrap-ttl, for requests that prepare another."""
-        return Client(replace(self._connection, wrap_ttl=""))
+    def preparing(self) -> "Client":
+        """The same client for requests that prepare another: sent, and not wrapped."""
+        return Client(replace(self._connection, wrap_ttl="", show=Show.ANSWER))
 
     def patient(self, seconds: float) -> "Client":
         """The same client, which waits at least `seconds` for an answer."""
@@ -98,6 +84,18 @@ class Client:
         """Delete `path`; the envelope, {} for an answer without one. Raises RemoteError."""
         return self._send(Request("DELETE", path, _pairs(parameters or {}))).body
 
+    def scan(self, path: str, page: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """As `list`, of all that is below `path`. Raises RemoteError."""
+        return self._found(Request("GET", path, (("scan", "true"), *_pairs(page or {}))))
+
+    def read_raw(self, path: str, parameters: Mapping[str, Any] | None = None) -> bytes:
+        """The bytes at `path` as they came. Raises RemoteError."""
+        request = Request("GET", path, _pairs(parameters or {}))
+        status, raw = self._fetch(request)
+        if status >= _FIRST_REFUSAL:
+            self._checked(request, Answer(status, self._decoded(request, status, raw)))
+        return raw
+
     def _found(self, request: Request) -> Mapping[str, Any]:
         answer = self._exchange(request)
         if answer.status != _NOT_FOUND:
@@ -108,6 +106,22 @@ class Client:
         return self._checked(request, self._exchange(request))
 
     def _exchange(self, request: Request) -> Answer:
+        status, raw = self._fetch(request)
+        return Answer(status, self._decoded(request, status, raw))
+
+    def _fetch(self, request: Request) -> tuple[int, bytes]:
+        """Status and body, after as many repetitions of a read as MAX_RETRIES allows."""
+        if self._connection.show is not Show.ANSWER:
+            raise Instead(_described(self._connection, request))
+        status, raw = self._follow(request)
+        for attempt in range(self._connection.retries):
+            if request.method != "GET" or status not in _PASSING:
+                break
+            time.sleep(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
+            status, raw = self._follow(request)
+        return status, raw
+
+    def _follow(self, request: Request) -> tuple[int, bytes]:
         address = self._connection.address
         target = f"{address.path}/v1/{quote(request.path, errors='surrogateescape')}"
         if request.parameters:
@@ -119,7 +133,7 @@ class Client:
                 raise RemoteError("redirect would cause protocol downgrade")
             target = moved.path + (f"?{moved.query}" if moved.query else "")
             status, raw, _ = self._round_trip(moved, request, target)
-        return Answer(status, self._decoded(request, status, raw))
+        return status, raw
 
     def _round_trip(
         self, address: SplitResult, request: Request, target: str
@@ -166,6 +180,15 @@ class Client:
             + f"URL: {request.method} {address.geturl()}/v1/{path}{query}\n"
             + f"Code: {status}. {text}"
         )
+
+
+def _described(connection: Connection, request: Request) -> str:
+    """The request as a line for a shell, or the policy that allows it."""
+    from custody.cli import instead  # noqa: PLC0415 only this option pays for it
+
+    if connection.show is Show.POLICY:
+        return instead.policy(request)
+    return instead.curl(connection, request)
 
 
 def _pairs(parameters: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

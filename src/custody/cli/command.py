@@ -1,5 +1,6 @@
 """What a command is: a row of a table, and what it is handed when it runs."""
 
+import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from custody.cli import output
 from custody.cli.environment import Environment
 from custody.cli.flags import Flag, Kind, Options
+from custody.cli.progress import Progress
 
 if TYPE_CHECKING:
     from custody.cli.client import Client
@@ -28,6 +30,9 @@ HTTP = (
     Flag("mfa", "An MFA credential, id[:passcode].", Kind.TEXTS, variable="MFA"),
     Flag("namespace", "The namespace to work in.", alias="ns", variable="NAMESPACE"),
     Flag("non-interactive", "Never ask on the terminal.", Kind.SWITCH),
+    Flag("output-curl-string", "Print a line that sends the request by curl; send nothing.",
+         Kind.SWITCH),
+    Flag("output-policy", "Print the policy that allows the request; send nothing.", Kind.SWITCH),
     Flag("policy-override", "Override a soft-mandatory policy.", Kind.SWITCH),
     Flag("tls-server-name", "The name to expect in the server's certificate.",
          variable="TLS_SERVER_NAME"),
@@ -36,7 +41,10 @@ HTTP = (
     Flag("wrap-ttl", "Wrap the answer in a token that lives this long.", Kind.DURATION,
          variable="WRAP_TTL"),
 )  # fmt: skip
-FORMAT = (Flag("format", "How to print: table, json or yaml.", variable="FORMAT"),)
+FORMAT = (
+    Flag("format", "How to print: table, json or yaml.", variable="FORMAT",
+         choices=("table", "json", "yaml", "yml")),
+)  # fmt: skip
 FIELD = (Flag("field", "Print only this field, without its name."),)
 
 
@@ -87,6 +95,10 @@ class Context:
     def is_table(self) -> bool:
         """Whether a human reads the output."""
         return self.format is output.Format.TABLE
+
+    def progress(self, what: str) -> Progress:
+        """Shows how far `what` is, to a human only."""
+        return Progress(self.console.stderr if self.is_table else io.StringIO(), what)
 
     def done(self, text: str) -> int:
         """Say that it worked, to a human only; exit code 0."""

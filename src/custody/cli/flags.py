@@ -34,6 +34,7 @@ class Flag:
     kind: Kind = Kind.TEXT
     alias: str = ""
     variable: str = ""
+    choices: tuple[str, ...] = ()  # what a shell completes it with
 
 
 @dataclass(frozen=True, slots=True)

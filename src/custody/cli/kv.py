@@ -112,7 +112,7 @@ def _patched(
 
 def _read_then_write(client: "Client", path: str, changes: Mapping[str, Any]) -> Mapping[str, Any]:
     """Change a copy and write it on condition that nobody wrote meanwhile."""
-    found = client.without_wrapping().read(path).get("data") or {}
+    found = client.preparing().read(path).get("data") or {}
     secret, metadata = found.get("data"), found.get("metadata")
     if secret is None or metadata is None:
         raise RemoteError(f"No data found at {path}; patch only works on existing data")

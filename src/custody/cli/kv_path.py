@@ -61,7 +61,7 @@ def split(path: str, mount: str, *, versioned: bool) -> Location:
 def _preflight(client: "Client", path: str) -> tuple[str, bool]:
     """The mount of `path` and whether it keeps versions. Servers too old to say keep none."""
     try:
-        answer = client.without_wrapping().read(f"sys/internal/ui/mounts/{path}")
+        answer = client.preparing().read(f"sys/internal/ui/mounts/{path}")
     except RemoteError as error:
         if error.status == _NOT_FOUND:
             return "", False

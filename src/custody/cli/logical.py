@@ -1,11 +1,14 @@
 """`custody read`, `write`, `delete` and `list`: the API by path."""
 
-from typing import TextIO
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TextIO
 
 from custody.cli import data
 from custody.cli.command import ANY, FIELD, FORMAT, HTTP, Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
+from custody.cli.output import Format, go_text
 
 _EMPTY = 2  # exit code when there is nothing there
 
@@ -19,6 +22,8 @@ def read(context: Context) -> int:
     """Print what is at a path."""
     path = context.arguments[0].strip().strip("/")
     parameters = data.parse(context.arguments[1:], stdin_of(context))
+    if context.format is Format.RAW:
+        return _read_raw(context, path, parameters)
     try:
         answer = context.client().read(path, parameters)
     except RemoteError as error:
@@ -27,6 +32,15 @@ def read(context: Context) -> int:
         context.console.warn(f"No value found at {path}")
         return _EMPTY
     return context.show_answer(answer)
+
+
+def _read_raw(context: Context, path: str, parameters: Mapping[str, Any]) -> int:
+    try:
+        raw = context.client().read_raw(path, parameters)
+    except RemoteError as error:
+        raise error.about(f"Error reading {path}") from error
+    context.console.stdout.write(raw.decode(errors="replace"))
+    return 0
 
 
 def write(context: Context) -> int:
@@ -63,12 +77,18 @@ def list_path(context: Context) -> int:
     return show_list(context, context.arguments[0].strip().strip("/"))
 
 
-def show_list(context: Context, path: str) -> int:
+def scan_path(context: Context) -> int:
+    """Print the names under a path and under the folders in it."""
+    return show_list(context, context.arguments[0].strip().strip("/"), deep=True)
+
+
+def show_list(context: Context, path: str, *, deep: bool = False) -> int:
     """Ask for the list of `path` and print it; exit code 2 when there is nothing."""
     options = context.options
     page = {name: options.text(name) for name in ("after", "limit") if options.has(name)}
+    client = context.client()
     try:
-        answer = context.client().list(path, page)
+        answer = client.scan(path, page) if deep else client.list(path, page)
     except RemoteError as error:
         raise error.about(f"Error listing {path}") from error
     if answer.get("wrap_info"):
@@ -83,8 +103,32 @@ def show_list(context: Context, path: str) -> int:
     if not context.is_table:
         return context.show(keys)
     context.warn_of(answer)
+    info = (answer.get("data") or {}).get("key_info")
+    if options.switch("detailed") and isinstance(info, Mapping):
+        return _show_details(context, keys, info)
     return context.show(sorted(keys))
 
+
+def _show_details(context: Context, keys: Sequence[str], info: Mapping[str, Any]) -> int:
+    """A row for each name, a column for each fact that any of them has."""
+    facts = {name: info[name] for name in keys if isinstance(info.get(name), Mapping)}
+    columns = sorted({fact for found in facts.values() for fact in found})
+    rows = ([name, *(go_text(facts.get(name, {}).get(column, "")) for column in columns)]
+            for name in sorted(keys))  # fmt: skip
+    return context.show_columns(" | ".join(["Keys", *columns]), rows)
+
+
+_RAW_FORMAT = tuple(
+    replace(flag, help="How to print: table, json, yaml or raw.", choices=(*flag.choices, "raw"))
+    for flag in FORMAT
+)
+
+PAGE = (
+    Flag("after", "Begin after this name."),
+    Flag("limit", "At most this many names.", Kind.INTEGER),
+)
+
+_DETAILED = Flag("detailed", "Print what is known of each name too.", Kind.SWITCH)
 
 COMMANDS = (
     Command(
@@ -93,11 +137,13 @@ COMMANDS = (
         (
             Example("Read the settings of a store:", "custody read secret/config"),
             Example("Read with parameters:", "custody read secret/data/app version=2"),
+            Example("As the server wrote it:",
+                    "custody read -format=raw sys/metrics format=prometheus"),
         ),
         read,
         "PATH [DATA K=V...]",
         (1, ANY),
-        shared=HTTP + FORMAT + FIELD,
+        shared=HTTP + _RAW_FORMAT + FIELD,
     ),
     Command(
         "write",
@@ -135,9 +181,15 @@ COMMANDS = (
         list_path,
         "PATH",
         (1, 1),
-        (
-            Flag("after", "Begin after this name."),
-            Flag("limit", "At most this many names.", Kind.INTEGER),
-        ),
+        (*PAGE, _DETAILED),
     ),
-)
+    Command(
+        "scan",
+        "List the names under a path, folders and all.",
+        (Example("Everything of a store:", "custody scan secret/metadata"),),
+        scan_path,
+        "PATH",
+        (1, 1),
+        PAGE,
+    ),
+)  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from custody.base.secret import Secret
-from custody.cli import output, token_file
+from custody.cli import output, token_store
 from custody.cli.command import ANY, FIELD, FORMAT, HTTP, Command, Context, Example
 from custody.cli.data import parse_texts
 from custody.cli.errors import RemoteError, UsageError
@@ -37,7 +37,7 @@ def run(context: Context) -> int:
     if not token:
         raise RemoteError("Error authenticating: the answer holds no token")
     if store:
-        token_file.store(context.environment.token_file, token)
+        token_store.store(context.environment, token)
         _warn_of_variable(context)
     elif not only_token:
         context.console.warn(output.wrapped(_NOT_STORED) + "\n")
@@ -53,7 +53,7 @@ def run(context: Context) -> int:
 def _with_token(context: Context, client: "Client") -> Mapping[str, Any]:
     """The token itself is the proof: look it up, and answer as a login would."""
     token = _given_token(context)
-    answer = client.with_token(token).without_wrapping().read("auth/token/lookup-self")
+    answer = client.with_token(token).preparing().read("auth/token/lookup-self")
     found = answer.get("data") or {}
     own, identity = found.get("policies") or [], found.get("identity_policies") or []
     auth = {

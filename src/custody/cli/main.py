@@ -16,8 +16,9 @@ from custody.cli import help as helps
 from custody.cli.command import Command, Console, Context
 from custody.cli.environment import Environment
 from custody.cli.errors import CommandError, RemoteError, UsageError
-from custody.cli.flags import parse
+from custody.cli.flags import Options, parse
 from custody.cli.output import Format
+from custody.cli.request import Instead
 from custody.cli.tree import COMMANDS, GROUPS
 
 _UNKNOWN = 127
@@ -68,6 +69,9 @@ def _guarded(
     """Run `command`; an error becomes a text and a code."""
     try:
         return command.run(_context(command, words, environment, console))
+    except Instead as instead:
+        console.say(instead.text)
+        return 0
     except RemoteError as error:
         text, code = str(error), command.remote_exit_code
     except CommandError as error:
@@ -127,12 +131,18 @@ def _context(
     else:
         options, arguments = parse((*command.flags, *command.shared), words)
         _check_count(command, len(arguments))
-    text = (options.text("format") or environment.get("FORMAT") or "table").lower()
-    try:
-        form = Format(text)
-    except ValueError as error:
-        raise UsageError(f"Invalid output format: {text} (table, json or yaml)") from error
+    form = _format(command, options, environment)
     return Context(console, environment, options, tuple(arguments), form)
+
+
+def _format(command: Command, options: Options, environment: Environment) -> Format:
+    text = (options.text("format") or environment.get("FORMAT") or "table").lower()
+    choices = next((flag.choices for flag in command.shared if flag.name == "format"), (text,))
+    if text in choices:
+        return Format(text)
+    if text == Format.RAW.value:
+        raise UsageError("This command does not support the -format=raw option.")
+    raise UsageError(f"Invalid output format: {text} (table, json or yaml)")
 
 
 def _check_count(command: Command, count: int) -> None:

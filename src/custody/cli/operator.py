@@ -141,11 +141,14 @@ def verify(context: Context) -> int:
         if context.options.switch("status"):
             return _verified(context, last, f"Last check: {_state(last)}.")
         whole: dict[str, Any] = {"rows": 0, "found": 0, "findings": [], "unfinished": []}
-        for part in last.get("parts") or ():
-            if context.is_table:
-                context.console.warn(f"Checking {part}")
-            answer = client.write("sys/verify", {"parts": [part]}).get("data") or {}
-            whole = {name: value + answer.get(name, type(value)()) for name, value in whole.items()}
+        parts = last.get("parts") or ()
+        with context.progress("Checking") as progress:
+            for number, part in enumerate(parts):
+                progress.show(number, len(parts), str(part))
+                answer = client.write("sys/verify", {"parts": [part]}).get("data") or {}
+                whole = {
+                    name: value + answer.get(name, type(value)()) for name, value in whole.items()
+                }
     except RemoteError as error:
         raise error.about("Error verifying") from error
     return _verified(context, whole, f"{whole['rows']} rows checked.")

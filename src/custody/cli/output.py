@@ -27,6 +27,7 @@ class Format(Enum):
     JSON = "json"
     YAML = "yaml"
     YML = "yml"
+    RAW = "raw"  # as it came, for `read` only
 
 
 def render(value: Any, form: Format) -> str:

@@ -1,12 +1,14 @@
 """How the server is reached: options first, then the environment, then Vault's defaults."""
 
+import json
 from dataclasses import dataclass
+from enum import Enum
 from urllib.parse import SplitResult, urlsplit
 
 from custody.base.duration import parse_ns
 from custody.base.errors import BadRequest
 from custody.base.secret import Secret
-from custody.cli import token_file
+from custody.cli import token_store
 from custody.cli.environment import Environment
 from custody.cli.errors import UsageError
 from custody.cli.flags import Options
@@ -14,6 +16,16 @@ from custody.cli.flags import Options
 DEFAULT_ADDRESS = "https://127.0.0.1:8200"
 _DEFAULT_TIMEOUT = 60.0  # seconds
 _NANOSECOND = 1e-9
+_MOST_RETRIES = 20
+_RESERVED = "x-vault-"
+
+
+class Show(Enum):
+    """What the user wants to see of a request."""
+
+    ANSWER = ""
+    CURL = "output-curl-string"  # the option that asks for it
+    POLICY = "output-policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,8 @@ class Connection:
     wrap_ttl: str
     headers: tuple[tuple[str, Secret[str]], ...]
     follow_redirects: bool
+    retries: int = 0  # of reads, and of nothing else
+    show: Show = Show.ANSWER
 
 
 def connection(options: Options, environment: Environment, *, with_token: bool) -> Connection:
@@ -54,13 +68,15 @@ def connection(options: Options, environment: Environment, *, with_token: bool) 
         wrap_ttl=_either(options, environment, "wrap-ttl", "WRAP_TTL"),
         headers=_headers(options, environment),
         follow_redirects=not _switch(options, environment, "disable-redirects"),
+        retries=_retries(environment),
+        show=_show(options),
     )
 
 
 def current_token(environment: Environment) -> Secret[str] | None:
     """The token of the environment, else the one that a login stored. Raises UsageError."""
     text = environment.get("TOKEN").strip()
-    return Secret(text) if text else token_file.read(environment.token_file)
+    return Secret(text) if text else token_store.read(environment)
 
 
 def _either(options: Options, environment: Environment, flag: str, variable: str) -> str:
@@ -120,10 +136,39 @@ def _timeout(environment: Environment) -> float:
     return seconds
 
 
+def _retries(environment: Environment) -> int:
+    text = environment.get("MAX_RETRIES") or "0"
+    if not text.isascii() or not text.isdigit() or int(text) > _MOST_RETRIES:
+        raise UsageError(f"MAX_RETRIES is a number from 0 to {_MOST_RETRIES}")
+    return int(text)
+
+
+def _show(options: Options) -> Show:
+    asked = [show for show in (Show.CURL, Show.POLICY) if options.switch(show.value)]
+    if len(asked) > 1:
+        raise UsageError("cannot specify both -output-curl-string and -output-policy")
+    return asked[0] if asked else Show.ANSWER
+
+
 def _headers(options: Options, environment: Environment) -> tuple[tuple[str, Secret[str]], ...]:
-    named = [(name, Secret(value)) for name, value in options.pairs("header").items()]
+    given = {**_variable_headers(environment), **options.pairs("header")}
+    if any(name.lower().startswith(_RESERVED) for name in given):
+        raise UsageError("headers that begin with X-Vault- are set by options of their own")
+    named = [(name, Secret(value)) for name, value in given.items()]
     credentials = options.texts("mfa") or environment.get("MFA").split(",")
     named += [("X-Vault-MFA", Secret(value)) for value in credentials if value]
     if options.switch("policy-override"):
         named.append(("X-Vault-Policy-Override", Secret("true")))
     return tuple(named)
+
+
+def _variable_headers(environment: Environment) -> dict[str, str]:
+    """HEADERS: a JSON object of texts."""
+    text = environment.get("HEADERS")
+    try:
+        given = json.loads(text) if text else {}
+    except ValueError:
+        given = None
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise UsageError('HEADERS is a JSON object of texts, as in {"X-Team": "web"}')
+    return given

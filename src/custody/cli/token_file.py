@@ -41,5 +41,13 @@ def store(path: Path, token: Secret[str]) -> None:
         raise UsageError(f"cannot write the token file {path}: {_reason(error)}") from error
 
 
+def erase(path: Path) -> None:
+    """Remove the file, if there is one. Raises UsageError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot remove the token file {path}: {_reason(error)}") from error
+
+
 def _reason(error: OSError | UnicodeDecodeError) -> str:
     return (error.strerror or "it failed") if isinstance(error, OSError) else "it is not text"

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from custody.cli import (
     audit,
+    completion,
     kv,
     kv_metadata,
     logical,
@@ -15,11 +16,13 @@ from custody.cli import (
     server,
     status,
     token,
+    told,
 )
 from custody.cli.command import Command
 
 _TABLES = (
     audit.COMMANDS,
+    completion.COMMANDS,
     kv.COMMANDS,
     kv_metadata.COMMANDS,
     logical.COMMANDS,
@@ -30,6 +33,7 @@ _TABLES = (
     server.COMMANDS,
     status.COMMANDS,
     token.COMMANDS,
+    told.COMMANDS,
 )
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
@@ -40,10 +44,12 @@ GROUPS: Mapping[str, str] = MappingProxyType(
     {
         "": "Custody keeps secrets. These commands talk to a server over its HTTP API.",
         "audit": "Where every request is recorded.",
+        "completion": "Complete commands and options in a shell.",
         "kv": "Secrets in a key-value store.",
         "kv metadata": "What a store knows of a key apart from its data.",
         "operator": "Initialise, unseal, seal and maintain a server.",
         "policy": "What tokens may do.",
+        "print": "What the command line itself knows.",
         "secrets": "Secrets engines and where they are.",
         "token": "Make, inspect, renew and revoke tokens.",
     }

@@ -260,3 +260,36 @@ def test_a_missing_authority_file_is_a_local_mistake(cli: CLI) -> None:
     env = {"CUSTODY_ADDR": "https://127.0.0.1:1", "CUSTODY_CACERT": "/nowhere.pem"}
     code, _, err = cli("read", "kv/x", env=env)
     assert (code, "cannot load the certificates" in err) == (1, True)
+
+
+def test_an_answer_is_printed_as_it_came_when_asked_for(cli: CLI, server: Any) -> None:
+    server.vault.canned["kv/x"] = (200, {"data": {"b": 1, "a": "é"}})
+    assert cli("read", "-format=raw", "kv/x")[1] == '{"data": {"b": 1, "a": "\\u00e9"}}'
+    code, out, err = cli("read", "-format=raw", "kv/none")
+    assert (code, out, "Code: 404." in err) == (2, "", True)
+    code, _, err = cli("list", "-format=raw", "kv/x")
+    assert (code, err) == (1, "This command does not support the -format=raw option.\n")
+
+
+def test_a_read_is_repeated_as_often_as_allowed_and_a_write_never(cli: CLI, server: Any) -> None:
+    server.vault.canned["kv/x"] = (500, {"errors": ["later"]})
+    env = {"VAULT_MAX_RETRIES": "1"}
+    assert cli("read", "kv/x", env=env)[0] == 2
+    assert len(server.vault.requests) == 2
+    assert cli("write", "kv/x", "a=b", env=env)[0] == 2
+    assert len(server.vault.requests) == 3
+    code, _, err = cli("read", "kv/x", env={"CUSTODY_MAX_RETRIES": "-1"})
+    assert (code, "MAX_RETRIES is a number" in err) == (1, True)
+
+
+def test_headers_come_from_the_environment_too_and_none_of_vaults(cli: CLI, server: Any) -> None:
+    cli("read", "-header=X-B=2", "kv/x", env={"VAULT_HEADERS": '{"X-A": "1", "X-B": "1"}'})
+    headers = server.vault.requests[-1]["headers"]
+    assert (headers["X-A"], headers["X-B"]) == ("1", "2")
+    for words, env in (
+        (("-header=X-Vault-Token=t",), {}),
+        ((), {"CUSTODY_HEADERS": '{"x-vault-mfa": "t"}'}),
+        ((), {"CUSTODY_HEADERS": "X-A=1"}),
+    ):
+        assert cli("read", *words, "kv/x", env=env)[0] == 1
+    assert len(server.vault.requests) == 1
