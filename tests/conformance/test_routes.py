@@ -66,7 +66,8 @@ class Case:
         """The fields whose values can be of a wrong type, with their kinds."""
         if self.action.body is None:
             return {}
-        kinds = {one.name: kind_of(one.type) for one in msgspec.structs.fields(self.action.body)}
+        fields = msgspec.structs.fields(self.action.body)
+        kinds = {one.encode_name: kind_of(one.type) for one in fields}
         return {name: kind for name, kind in kinds.items() if kind in WRONG}
 
     def __str__(self) -> str:

@@ -93,7 +93,8 @@ def _fields(route: Route) -> Mapping[str, str]:
 def _typed(action: Action) -> Mapping[str, str]:
     if action.body is None:
         return {}
-    return {field.name: kind_of(field.type) for field in msgspec.structs.fields(action.body)}
+    fields = msgspec.structs.fields(action.body)
+    return {field.encode_name: kind_of(field.type) for field in fields}
 
 
 def _document(engine: Engine, routes: Sequence[Route]) -> Mapping[str, Any]:

@@ -1,11 +1,14 @@
 """The mount table: which engine answers below which path.
 
-A mount is one row under its path, so routing is a few point reads and a disabled mount is refused
-by the very next request. Its data lie under its id, which is never used again.
+A mount is one row under its path, so routing is a few point reads, and a mount that was disabled or
+moved is refused at its old path by the very next request. Its data lie under its id, which never
+changes and is never used again. A built-in mount has a row only once it was tuned.
 """
 
 from collections.abc import Mapping
 from typing import Final
+
+import msgspec
 
 from custody.base.codec import Record, decode, encode
 from custody.base.errors import BadRequest
@@ -16,8 +19,17 @@ MAX_MOUNT_PATH: Final = 400  # bytes
 MAX_MOUNT_DEPTH: Final = 8  # segments
 MAX_MOUNTS_PAGE: Final = 10_000
 ID_SIZE: Final = 8
-RESERVED: Final = ("sys/", "cubbyhole/", "identity/", "auth/")
-_UNMOUNTED: Final = b"unmounted|"
+AUTH: Final = "auth/"  # where auth methods are mounted, and nothing else
+RESERVED: Final = ("sys/", "cubbyhole/", "identity/", AUTH)
+
+
+class Lockout(msgspec.Struct, frozen=True, kw_only=True):
+    """When users of an auth mount are locked out; 0: as the system does. Durations in seconds."""
+
+    threshold: int = 0
+    duration: int = 0
+    counter_reset: int = 0
+    disable: bool = False
 
 
 class MountConfig(Record, frozen=True, kw_only=True):
@@ -31,6 +43,9 @@ class MountConfig(Record, frozen=True, kw_only=True):
     audit_non_hmac_response_keys: tuple[str, ...] = ()
     passthrough_request_headers: tuple[str, ...] = ()
     allowed_response_headers: tuple[str, ...] = ()
+    plugin_version: str = ""
+    token_type: str = ""  # of auth mounts only; empty: default-service
+    lockout: Lockout | None = None
 
 
 class MountEntry(Record, frozen=True, kw_only=True):
@@ -84,7 +99,7 @@ def resolve(rows: Rows, path: str) -> MountEntry | None:
         if end < 0:
             return read(rows, path + "/") if path and not path.endswith("/") else None
         prefix = path[: end + 1]
-        entry = BUILTIN.get(prefix) or rows.memo(Table.MOUNT, prefix.encode(), decode_mount)
+        entry = rows.memo(Table.MOUNT, prefix.encode(), decode_mount) or BUILTIN.get(prefix)
         if entry is not None:
             return entry
         end = path.find("/", end + 1)
@@ -93,7 +108,7 @@ def resolve(rows: Rows, path: str) -> MountEntry | None:
 
 def read(rows: Rows, path: str) -> MountEntry | None:
     """The mount at exactly `path` (with trailing slash)."""
-    return BUILTIN.get(path) or rows.memo(Table.MOUNT, path.encode(), decode_mount)
+    return rows.memo(Table.MOUNT, path.encode(), decode_mount) or BUILTIN.get(path)
 
 
 def entries(rows: Rows, prefix: str = "") -> list[MountEntry]:
@@ -102,7 +117,9 @@ def entries(rows: Rows, prefix: str = "") -> list[MountEntry]:
         decode_mount(value)
         for _, value in rows.scan(Table.MOUNT, prefix.encode(), limit=MAX_MOUNTS_PAGE)
     ]
-    return [entry for path, entry in BUILTIN.items() if path.startswith(prefix)] + stored
+    tuned = {entry.path: entry for entry in stored if entry.path in BUILTIN}
+    first = [tuned.get(path, entry) for path, entry in BUILTIN.items() if path.startswith(prefix)]
+    return first + [entry for entry in stored if entry.path not in tuned]
 
 
 def normalise(path: str) -> str:
@@ -121,21 +138,41 @@ def normalise(path: str) -> str:
     return clean
 
 
-def enable(txn: Transaction, entry: MountEntry) -> None:
-    """Add `entry`. Raises BadRequest where its path is reserved or in use."""
-    if entry.path.startswith(RESERVED):
+def enable(txn: Transaction, entry: MountEntry, *, auth: bool = False) -> None:
+    """Add `entry`. Raises BadRequest where its path is reserved or in use.
+
+    Auth methods (`auth`) are mounted below auth/ and nothing else is.
+    """
+    if entry.path.startswith(AUTH if auth else RESERVED) is not auth:
         raise BadRequest(f'cannot mount "{entry.path}"')
-    segments = entry.path.split("/")[:-1]
-    for depth in range(1, len(segments) + 1):
-        prefix = "/".join(segments[:depth]) + "/"
-        if txn.memo(Table.MOUNT, prefix.encode(), decode_mount) is not None:
-            raise BadRequest(f"path is already in use at {prefix}")
-    below = txn.keys(Table.MOUNT, entry.path.encode(), limit=1)
-    if below:
-        raise BadRequest(f"path is already in use at {below[0].decode()}")
+    taken = in_use(txn, entry.path)
+    if taken is not None:
+        raise BadRequest(f"path is already in use at {taken.removeprefix(AUTH)}")
     if len(txn.keys(Table.MOUNT, b"", limit=MAX_MOUNTS_PAGE)) >= MAX_MOUNTS_PAGE:
         raise BadRequest(f"more than {MAX_MOUNTS_PAGE} mounts are not supported")
+    store(txn, entry)
+
+
+def in_use(rows: Rows, path: str) -> str | None:
+    """The mount at `path`, before or below it, or None: mounts never nest."""
+    segments = path.split("/")[:-1]
+    for depth in range(1, len(segments) + 1):
+        prefix = "/".join(segments[:depth]) + "/"
+        if read(rows, prefix) is not None:
+            return prefix
+    below = rows.keys(Table.MOUNT, path.encode(), limit=1)
+    return below[0].decode() if below else None
+
+
+def store(txn: Transaction, entry: MountEntry) -> None:
+    """Write the entry under its path; the next request is decided by it."""
     txn.put(Table.MOUNT, entry.path.encode(), encode(entry))
+
+
+def move(txn: Transaction, entry: MountEntry, path: str) -> None:
+    """Give the mount another path. Its data stay where they are, under its id."""
+    txn.delete(Table.MOUNT, entry.path.encode())
+    store(txn, msgspec.structs.replace(entry, path=path))
 
 
 def new_entry(source: Source, path: str, kind: str, now_ns: int) -> MountEntry:
@@ -145,35 +182,7 @@ def new_entry(source: Source, path: str, kind: str, now_ns: int) -> MountEntry:
         id=identifier,
         path=path,
         kind=kind,
-        accessor=f"{kind}_{source.random(4).hex()}",
+        accessor=f"{'auth_' * path.startswith(AUTH)}{kind}_{source.random(4).hex()}",
         uuid=new_uuid(source),
         created_ns=now_ns,
     )
-
-
-def disable(txn: Transaction, path: str) -> bool:
-    """Refuse the mount from now on and leave its data to the steward; says whether it was there."""
-    entry = txn.memo(Table.MOUNT, path.encode(), decode_mount)
-    if entry is None:
-        return False
-    txn.delete(Table.MOUNT, path.encode())
-    txn.put(Table.SETTING, _UNMOUNTED + entry.id, path.encode())
-    return True
-
-
-def abandoned(rows: Rows) -> tuple[bytes, str] | None:
-    """The id and the former path of a disabled mount whose data are still there, or None."""
-    for key, path in rows.scan(Table.SETTING, _UNMOUNTED, limit=1):
-        return key[len(_UNMOUNTED) :], path.decode()
-    return None
-
-
-def clear_step(txn: Transaction, mount_id: bytes, limit: int) -> tuple[int, bool]:
-    """Delete up to `limit` rows of a disabled mount; how many went, and if they were the last."""
-    keys = txn.keys(Table.ENGINE, mount_id, limit=limit)
-    for key in keys:
-        txn.delete(Table.ENGINE, key)
-    done = len(keys) < limit
-    if done:
-        txn.delete(Table.SETTING, _UNMOUNTED + mount_id)
-    return len(keys), done

@@ -78,8 +78,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
         literal = pattern[position : found.start()]
         name, form = found[1], found[2]
         if form == "...":
-            parts += re.escape(literal.removesuffix("/"))
-            parts += rf"(?:/(?P<{name}>.*))?" if literal.endswith("/") else rf"(?P<{name}>.*)"
+            parts += _rest(literal, name, more=found.end() < len(pattern))
         else:
             parts += re.escape(literal)
             parts += rf"(?P<{name}>{'[^/]+' if form else _NAME})"
@@ -87,3 +86,11 @@ def _compile(pattern: str) -> re.Pattern[str]:
     parts += re.escape(pattern[position:])
     closing = "" if pattern.endswith("...}") else "/?"
     return re.compile(parts + closing, re.DOTALL)
+
+
+def _rest(literal: str, name: str, *, more: bool) -> str:
+    """What `{name...}` takes: all that is left; before a literal, something."""
+    if more:
+        return rf"{re.escape(literal)}(?P<{name}>.+)"
+    start = re.escape(literal.removesuffix("/"))
+    return start + (rf"(?:/(?P<{name}>.*))?" if literal.endswith("/") else rf"(?P<{name}>.*)")

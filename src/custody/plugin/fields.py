@@ -2,7 +2,8 @@
 
 A `Fields` subclass is declared like a dataclass; its annotations are among: str, int, bool, float,
 `Duration` (seconds), `Strings` (list or comma-separated text), `Pairs` (map or list of k=v),
-`Mapping`/`dict` (an object as it came) and `Any`; `X | None` means: may be absent (None).
+`Mapping`/`dict` (an object as it came) and `Any`; `X | None` means: may be absent (None). A field
+whose name on the wire is a word of Python's has `msgspec.field(name=...)`.
 """
 
 import math
@@ -37,6 +38,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
     """Base of every typed body."""
 
     _readers: ClassVar[dict[str, Callable[[str, Any], Any]] | None] = None
+    _renamed: ClassVar[Mapping[str, str]] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"  # fields are shares, tokens and payloads too
@@ -56,6 +58,8 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
                 unknown.append(name)
             elif value is not None:
                 known[name] = reader(name, value)
+        if cls._renamed:
+            known = {cls._renamed.get(name, name): value for name, value in known.items()}
         try:
             return cls(**known), sorted(unknown)
         except TypeError:
@@ -70,8 +74,10 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def _compile(cls) -> dict[str, Callable[[str, Any], Any]]:
         hints = typing.get_type_hints(cls)
-        cls._readers = {
-            field.name: _reader(hints[field.name]) for field in msgspec.structs.fields(cls)
+        fields = msgspec.structs.fields(cls)
+        cls._readers = {field.encode_name: _reader(hints[field.name]) for field in fields}
+        cls._renamed = {
+            field.encode_name: field.name for field in fields if field.encode_name != field.name
         }
         return cls._readers
 

@@ -87,7 +87,8 @@ class Route:
     """One path of a plugin.
 
     `pattern` is literal segments, `{name}` for one segment of Vault's name form, `{name:any}` for
-    one segment of anything, and `{path...}` for the rest (may be empty, may contain slashes).
+    one segment of anything, and `{path...}` for the rest (may contain slashes; may be empty, unless
+    a literal follows).
     `exists(request, rows)` tells create from update where Vault does; without it every write is an
     update. `raw` answers are sent without Vault's envelope; `top` repeats `data` beside it.
     `sealed` paths answer on a sealed node; those of them that are PUBLIC need no token and leave no
@@ -113,15 +114,17 @@ class Route:
 class Engine:
     """A secrets engine, an auth method or a built-in mount, as a value.
 
-    `system` engines get the whole store (Rows/Transaction) where others get Storage, a view
-    confined to their mount. `mounted(request, storage)`/`unmounted` run inside the transaction that
-    enables/disables it. `missing(request)` may answer for a path that no route knows.
+    `auth` engines are mounted below auth/. `system` engines get the whole store (Rows/Transaction)
+    where others get Storage, a view confined to their mount. `mounted(request, storage)` runs
+    inside the transaction that enables it. `missing(request)` may answer for a path that no route
+    knows.
     """
 
     kind: str
     routes: tuple[Route, ...]
     help: str = ""
     version: str = ""
+    auth: bool = False
     system: bool = False
     mounted: Callable[[Request, Any], None] | None = None
     missing: Callable[[Request], Reply] | None = None

@@ -51,7 +51,7 @@ def jobs_of(parts: Parts) -> Sequence[Job]:
         Expiry(barrier, clock, floor),
         Revocation(barrier, clock, floor),
         Recording(barrier, parts.broker, clock, parts.metrics),
-        Unmount(barrier),
+        Unmount(barrier, clock),
         Rotate(parts),
         Trim(barrier, clock, floor),
         Scrub(parts),

@@ -3,7 +3,19 @@
 from typing import Final
 
 from custody.plugin.route import Engine
-from custody.system import audit, capabilities, metrics, mounts, policies, seal, status, verify
+from custody.system import (
+    audit,
+    capabilities,
+    interface,
+    metrics,
+    mounts,
+    policies,
+    remount,
+    seal,
+    status,
+    tune,
+    verify,
+)
 
 ENGINE: Final = Engine(
     kind="system",
@@ -12,7 +24,10 @@ ENGINE: Final = Engine(
         *seal.ROUTES,
         *capabilities.ROUTES,
         *policies.ROUTES,
+        *tune.ROUTES,
         *mounts.ROUTES,
+        *remount.ROUTES,
+        *interface.ROUTES,
         *audit.ROUTES,
         *metrics.ROUTES,
         *verify.ROUTES,

@@ -1,39 +1,25 @@
-"""`sys/mounts`, `sys/auth` and what user interfaces ask of mounts."""
+"""`sys/mounts` and `sys/auth`: engines and auth methods, enabled, shown and disabled."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-import msgspec
+from msgspec.structs import replace
 
-from custody import __version__
-from custody.base.errors import BadRequest, PermissionDenied
-from custody.core import mounts
+from custody.base.clock import rfc3339
+from custody.base.errors import BadRequest, NotFound
+from custody.core import mounts, unmounting
 from custody.core.confine import MountTransaction, SystemRows, SystemTransaction
-from custody.core.mounts import MountConfig, MountEntry
-from custody.plugin.fields import Duration, Fields, Pairs, Strings
+from custody.core.mounts import AUTH, MountConfig
+from custody.core.unmounting import Unmounting
+from custody.plugin.fields import Fields, Pairs
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, reads, writes
-from custody.policy import service as policies
+from custody.system.mount_config import TuneFields, changed, describe
 
-_LISTING: Final = ("", "hidden", "unauth")
 _PSEUDO: Final[Mapping[str, tuple[str, str]]] = {"kv-v2": ("kv", "2"), "kv-v1": ("kv", "1")}
 _BUILTIN: Final = frozenset(("system", "token", "identity", "cubbyhole"))
-
-
-class ConfigFields(Fields, frozen=True, kw_only=True):
-    """What may be set when a mount is enabled."""
-
-    default_lease_ttl: Duration = Duration(0)
-    max_lease_ttl: Duration = Duration(0)
-    force_no_cache: bool = False
-    listing_visibility: str = ""
-    audit_non_hmac_request_keys: Strings = Strings()
-    audit_non_hmac_response_keys: Strings = Strings()
-    passthrough_request_headers: Strings = Strings()
-    allowed_response_headers: Strings = Strings()
-    options: Pairs = Pairs()
-    plugin_version: str = ""
+_MAX_LIST: Final = 1000
 
 
 class EnableFields(Fields, frozen=True, kw_only=True):
@@ -52,50 +38,59 @@ class EnableFields(Fields, frozen=True, kw_only=True):
 
 def list_secrets(_request: Request, rows: SystemRows) -> Reply:
     """Every secrets mount."""
-    found = (entry for entry in mounts.entries(rows) if not entry.path.startswith("auth/"))
+    found = (entry for entry in mounts.entries(rows.rows) if not entry.path.startswith(AUTH))
     return Reply(data={entry.path: describe(entry) for entry in found})
 
 
 def list_auth(_request: Request, rows: SystemRows) -> Reply:
     """Every auth mount."""
-    return Reply(
-        data={
-            entry.path.removeprefix("auth/"): describe(entry)
-            for entry in mounts.entries(rows, "auth/")
-        }
-    )
+    found = mounts.entries(rows.rows, AUTH)
+    return Reply(data={entry.path.removeprefix(AUTH): describe(entry) for entry in found})
 
 
 def read_mount(request: Request, rows: SystemRows) -> Reply:
     """One mount."""
     path = mounts.normalise(request.params["path"])
-    entry = mounts.read(rows, path)
+    entry = mounts.read(rows.rows, path)
     if entry is None:
         raise BadRequest(f"No secret engine mount at {path}")
     return Reply(data=describe(entry))
 
 
+def read_auth(request: Request, rows: SystemRows) -> Reply:
+    """One auth mount."""
+    path = mounts.normalise(request.params["path"])
+    entry = mounts.read(rows.rows, AUTH + path)
+    if entry is None:
+        raise BadRequest(f"No auth engine at {path}")
+    return Reply(data=describe(entry))
+
+
 def enable(request: Request, txn: SystemTransaction) -> None:
     """Enable an engine at a path."""
-    fields: EnableFields = request.body
     path = mounts.normalise(request.params["path"])
-    kind, options = _kind_of(fields)
-    engine = txn.catalog.get(kind)
+    kind, options = _kind_of(request.body)
     if kind in _BUILTIN:
         raise BadRequest(f'mount type of "{kind}" is not mountable')
-    if engine is None:
-        raise BadRequest(f"plugin not found in the catalog: {kind}")
-    entry = msgspec.structs.replace(
-        mounts.new_entry(request.source, path, kind, request.now_ns),
-        description=fields.description,
-        options=options,
-        config=_config(request, fields.config),
-        local=fields.local,
-        seal_wrap=fields.seal_wrap,
-    )
-    mounts.enable(txn.txn, entry)
-    if engine.mounted is not None:
-        engine.mounted(request, MountTransaction(txn.txn, entry.id))
+    _check_known(txn, kind, auth=False)
+    _add(request, txn, path, kind, options)
+
+
+def enable_auth(request: Request, txn: SystemTransaction) -> None:
+    """Enable an auth method at a path."""
+    path = mounts.normalise(AUTH + request.params["path"])
+    fields: EnableFields = request.body
+    kind = fields.type or fields.plugin_name
+    if not kind:
+        raise BadRequest("backend type must be specified as a string")
+    if kind == mounts.TOKENS.kind:
+        raise BadRequest("token credential backend cannot be instantiated")
+    if path == AUTH:
+        raise BadRequest("mount path must be specified")
+    if txn.catalog.get(kind) is None and mounts.in_use(txn.txn, path) is not None:
+        raise BadRequest(f"path is already in use at {path.removeprefix(AUTH)}")
+    _check_known(txn, kind, auth=True)
+    _add(request, txn, path, kind, dict(fields.options))
 
 
 def disable(request: Request, txn: SystemTransaction) -> None:
@@ -103,75 +98,62 @@ def disable(request: Request, txn: SystemTransaction) -> None:
     path = mounts.normalise(request.params["path"])
     if path in mounts.BUILTIN or path.startswith(mounts.RESERVED):
         raise BadRequest(f'cannot unmount "{path}"')
-    mounts.disable(txn.txn, path)
+    _remove(request, txn, path)
 
 
-def ui_mounts(request: Request, rows: SystemRows) -> Reply:
-    """The mounts that the caller may touch; without a token, the listed ones and little of them."""
-    secret: dict[str, object] = {}
-    auth: dict[str, object] = {}
-    for entry in mounts.entries(rows):
-        if not _touches(request, rows, entry):
-            continue
-        shown = describe(entry)
-        if request.caller is None:
-            shown = {name: shown[name] for name in _PUBLIC}
-        if entry.path.startswith("auth/"):
-            auth[entry.path.removeprefix("auth/")] = shown
-        else:
-            secret[entry.path] = shown
-    return Reply(data={"secret": secret, "auth": auth})
+def disable_auth(request: Request, txn: SystemTransaction) -> None:
+    """Disable an auth mount, as `disable` does."""
+    path = mounts.normalise(AUTH + request.params["path"])
+    if path == mounts.TOKENS.path:
+        raise BadRequest("token credential backend cannot be disabled")
+    _remove(request, txn, path)
 
 
-def ui_mount(request: Request, rows: SystemRows) -> Reply:
-    """The mount that a path falls into, for a client about to use it."""
-    path = request.params["path"].strip("/")
-    entry = mounts.resolve(rows, path + "/")
-    if entry is None or not _touches(request, rows, entry):
-        raise PermissionDenied(
-            "preflight capability check returned 403, please ensure client's policies "
-            f'grant access to path "{path}/"'
-        )
-    return Reply(data={"path": entry.path, **describe(entry)})
+def list_unmounts(_request: Request, rows: SystemRows) -> Reply:
+    """The mounts that were disabled in the last week, and how far the deletion of each is."""
+    known = unmounting.known(rows.rows, _MAX_LIST)
+    if not known:
+        raise NotFound
+    info = {one.uuid: _progress(one) for one in known}
+    return Reply(data={"keys": list(info), "key_info": info})
 
 
-def describe(entry: MountEntry) -> Mapping[str, object]:
-    """A mount as clients read it."""
-    config = entry.config
-    shown: dict[str, object] = {
-        "default_lease_ttl": config.default_lease_ttl,
-        "max_lease_ttl": config.max_lease_ttl,
-        "force_no_cache": config.force_no_cache,
-    }
-    for name in _OPTIONAL:
-        value = getattr(config, name)
-        if value:
-            shown[name] = value
-    return {
-        "type": entry.kind,
-        "description": entry.description,
-        "accessor": entry.accessor,
-        "uuid": entry.uuid,
-        "config": shown,
-        "options": dict(entry.options) or None,
-        "local": entry.local,
-        "seal_wrap": entry.seal_wrap,
-        "external_entropy_access": False,
-        "plugin_version": "",
-        "running_plugin_version": f"v{__version__}+builtin.custody",
-        "running_sha256": "",
-        "deprecation_status": "supported",
-    }
+def read_unmount(request: Request, rows: SystemRows) -> Reply:
+    """How far the deletion of one disabled mount's data is."""
+    for one in unmounting.known(rows.rows, _MAX_LIST):
+        if one.uuid == request.params["uuid"]:
+            return Reply(data=_progress(one))
+    raise NotFound
 
 
-_PUBLIC: Final = ("type", "description", "options")  # what the caller without a token sees
-_OPTIONAL: Final = (
-    "listing_visibility",
-    "audit_non_hmac_request_keys",
-    "audit_non_hmac_response_keys",
-    "passthrough_request_headers",
-    "allowed_response_headers",
-)
+def _check_known(txn: SystemTransaction, kind: str, *, auth: bool) -> None:
+    engine = txn.catalog.get(kind)
+    if engine is None or engine.auth is not auth:
+        raise BadRequest(f"plugin not found in the catalog: {kind}")
+
+
+def _add(
+    request: Request, txn: SystemTransaction, path: str, kind: str, options: Mapping[str, str]
+) -> None:
+    fields: EnableFields = request.body
+    entry = replace(
+        mounts.new_entry(request.source, path, kind, request.now_ns),
+        description=fields.description,
+        options=options,
+        config=_config(request, txn, path),
+        local=fields.local,
+        seal_wrap=fields.seal_wrap,
+    )
+    engine = txn.catalog[kind]
+    mounts.enable(txn.txn, entry, auth=engine.auth)
+    if engine.mounted is not None:
+        engine.mounted(request, MountTransaction(txn.txn, entry.id))
+
+
+def _remove(request: Request, txn: SystemTransaction, path: str) -> None:
+    entry = mounts.read(txn.txn, path)
+    if entry is not None:
+        unmounting.begin(txn.txn, entry, request.now_ns)
 
 
 def _kind_of(fields: EnableFields) -> tuple[str, Mapping[str, str]]:
@@ -191,34 +173,32 @@ def _kind_of(fields: EnableFields) -> tuple[str, Mapping[str, str]]:
     return kind, options
 
 
-def _config(request: Request, raw: Mapping[str, Any]) -> MountConfig:
-    fields, unknown = ConfigFields.read(raw)
+def _config(request: Request, txn: SystemTransaction, path: str) -> MountConfig:
+    fields, unknown = TuneFields.read(request.body.config)
     if unknown:
         request.warn(f"Endpoint ignored these unrecognized parameters: [{' '.join(unknown)}]")
-    if fields.listing_visibility not in _LISTING:
-        raise BadRequest(f"invalid listing_visibility {fields.listing_visibility}")
-    if min(fields.default_lease_ttl, fields.max_lease_ttl) < 0:
-        raise BadRequest("a lease TTL cannot be negative")
-    if fields.max_lease_ttl and fields.default_lease_ttl > fields.max_lease_ttl:
+    if fields.plugin_version:
+        raise BadRequest("cannot select non-builtin version of plugin")
+    config, system = changed(MountConfig(), path, fields), txn.settings.max_lease_ttl
+    if config.max_lease_ttl and config.default_lease_ttl > config.max_lease_ttl:
         raise BadRequest("given default lease TTL greater than given max lease TTL")
-    return MountConfig(
-        default_lease_ttl=int(fields.default_lease_ttl),
-        max_lease_ttl=int(fields.max_lease_ttl),
-        force_no_cache=fields.force_no_cache,
-        listing_visibility=fields.listing_visibility,
-        audit_non_hmac_request_keys=tuple(fields.audit_non_hmac_request_keys),
-        audit_non_hmac_response_keys=tuple(fields.audit_non_hmac_response_keys),
-        passthrough_request_headers=tuple(fields.passthrough_request_headers),
-        allowed_response_headers=tuple(fields.allowed_response_headers),
-    )
+    if not config.max_lease_ttl and config.default_lease_ttl > system:
+        raise BadRequest(
+            f"given default lease TTL greater than system default lease TTL of {system}"
+        )
+    return config
 
 
-def _touches(request: Request, rows: SystemRows, entry: MountEntry) -> bool:
-    caller = request.caller
-    if caller is None:
-        return entry.config.listing_visibility == "unauth"
-    acl = policies.acl_for(rows.rows, caller.policies, request.now_ns)
-    return acl.touches(entry.path)
+def _progress(one: Unmounting) -> Mapping[str, object]:
+    return {
+        "path": one.path,
+        "type": one.kind,
+        "accessor": one.accessor,
+        "state": "finished" if one.finished_ns else "deleting",
+        "rows_deleted": one.deleted,
+        "started_time": rfc3339(one.started_ns),
+        "finished_time": rfc3339(one.finished_ns) if one.finished_ns else "",
+    }
 
 
 ROUTES: Final = (
@@ -235,15 +215,20 @@ ROUTES: Final = (
     ),
     Route("auth", {Op.READ: reads(list_auth)}, top=True, help="Every auth mount."),
     Route(
-        "internal/ui/mounts",
-        {Op.READ: reads(ui_mounts)},
-        access=Access.OPTIONAL,
-        help="The mounts that the caller may touch.",
+        "auth/{path...}",
+        {
+            Op.READ: reads(read_auth),
+            Op.WRITE: writes(enable_auth, EnableFields),
+            Op.DELETE: writes(disable_auth),
+        },
+        access=Access.SUDO,
+        top=True,
+        help="Enable, show or disable an auth method.",
     ),
+    Route("unmounts", {Op.LIST: reads(list_unmounts)}, help="Mounts that were disabled."),
     Route(
-        "internal/ui/mounts/{path...}",
-        {Op.READ: reads(ui_mount)},
-        access=Access.OPTIONAL,
-        help="The mount that a path falls into.",
+        "unmounts/{uuid}",
+        {Op.READ: reads(read_unmount)},
+        help="How far the deletion of a disabled mount's data is.",
     ),
 )

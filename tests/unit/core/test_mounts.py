@@ -3,10 +3,11 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from custody.base.errors import BadRequest
 from custody.base.store import Table
-from custody.core import mounts
+from custody.core import mounts, unmounting
 from custody.core.mounts import BUILTIN, MAX_MOUNT_DEPTH, MAX_MOUNT_PATH, MountEntry
 from custody.testing.engine import CountingSource
 from custody.testing.rows import MemoryRows
@@ -134,21 +135,55 @@ def test_a_disabled_mount_is_gone_at_once_and_its_data_go_step_by_step() -> None
     for number in range(5):
         rows.put(Table.ENGINE, gone + bytes([number]), b"x")
     rows.put(Table.ENGINE, kept + b"y", b"x")
-    assert mounts.disable(rows, "a/")
-    assert not mounts.disable(rows, "a/")
+    unmounting.begin(rows, entry("a/"), 1)
     assert resolved(rows, "a/x") is None
-    assert mounts.abandoned(rows) == (gone, "a/")
-    steps = [mounts.clear_step(rows, gone, 2) for _ in range(3)]
-    assert steps == [(2, False), (2, False), (1, True)]
-    assert mounts.abandoned(rows) is None
+    seen = []
+    for expected in ((2, False), (2, False), (1, True)):
+        left = unmounting.next_left(rows)
+        assert left is not None
+        assert (left.id, left.path) == (gone, "a/")
+        seen.append(left.deleted)
+        assert unmounting.clear_step(rows, gone, 2, 9) == expected
+    assert seen == [0, 2, 4]
+    assert unmounting.next_left(rows) is None
     assert rows.keys(Table.ENGINE, b"") == [kept + b"y"]
+    assert unmounting.clear_step(rows, gone, 2, 9) == (0, True)
+    assert [(one.deleted, one.finished_ns) for one in unmounting.known(rows, 10)] == [(5, 9)]
+
+
+def test_what_was_cleared_is_forgotten_after_a_week() -> None:
+    rows = table("a/")
+    unmounting.begin(rows, entry("a/"), 1)
+    unmounting.clear_step(rows, entry("a/").id, 2, 9)
+    for now_ns, forgotten in ((8 + unmounting.KEPT_NS, 0), (10 + unmounting.KEPT_NS, 1)):
+        assert unmounting.stale(rows, now_ns) is bool(forgotten)
+        assert unmounting.forget(rows, now_ns, 10) == forgotten
+    assert unmounting.known(rows, 10) == []
 
 
 def test_a_path_used_again_is_another_mount() -> None:
     rows = table("a/")
-    mounts.disable(rows, "a/")
+    unmounting.begin(rows, entry("a/"), 1)
     mounts.enable(rows, entry("a/", "again"))
-    found = mounts.read(rows, "a/")
+    found, left = mounts.read(rows, "a/"), unmounting.next_left(rows)
     assert found is not None
-    assert found.id != entry("a/").id
-    assert mounts.abandoned(rows) == (entry("a/").id, "a/")
+    assert left is not None
+    assert found.id != entry("a/").id == left.id
+
+
+def test_a_moved_mount_keeps_its_id_and_leaves_its_path() -> None:
+    rows = table("a/")
+    mounts.move(rows, entry("a/"), "b/c/")
+    found = mounts.resolve(rows, "b/c/x")
+    assert found is not None
+    assert (found.id, found.path) == (entry("a/").id, "b/c/")
+    assert resolved(rows, "a/x") is None
+
+
+def test_a_built_in_mount_is_as_it_was_tuned() -> None:
+    rows = table("a/")
+    mounts.store(rows, replace(mounts.TOKENS, description="tuned"))
+    found = mounts.resolve(rows, "auth/token/create")
+    assert found is not None
+    assert (found.id, found.description) == (mounts.TOKENS.id, "tuned")
+    assert [one.description for one in mounts.entries(rows, "auth/")] == ["tuned"]

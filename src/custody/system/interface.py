@@ -1,0 +1,78 @@
+"""`sys/internal/ui`: what user interfaces and the command line ask before they ask."""
+
+from typing import Final
+
+from custody.base.errors import PermissionDenied
+from custody.core import mounts
+from custody.core.confine import SystemRows
+from custody.core.mounts import AUTH, MountEntry
+from custody.plugin.request import Reply, Request
+from custody.plugin.route import Access, Op, Route, reads
+from custody.policy import service as policies
+from custody.system.mount_config import describe
+
+_PUBLIC: Final = ("type", "description", "options")  # what the caller without a token sees
+
+
+def ui_mounts(request: Request, rows: SystemRows) -> Reply:
+    """The mounts that the caller may touch; without a token, the listed ones and little of them."""
+    secret: dict[str, object] = {}
+    auth: dict[str, object] = {}
+    for entry in mounts.entries(rows.rows):
+        if not _touches(request, rows, entry):
+            continue
+        shown = describe(entry)
+        if request.caller is None:
+            shown = {name: shown[name] for name in _PUBLIC}
+        if entry.path.startswith(AUTH):
+            auth[entry.path.removeprefix(AUTH)] = shown
+        else:
+            secret[entry.path] = shown
+    return Reply(data={"secret": secret, "auth": auth})
+
+
+def ui_mount(request: Request, rows: SystemRows) -> Reply:
+    """The mount that a path falls into, for a client about to use it."""
+    path = request.params["path"].strip("/")
+    entry = mounts.resolve(rows.rows, path + "/")
+    if entry is None or not _touches(request, rows, entry):
+        raise PermissionDenied(
+            "preflight capability check returned 403, please ensure client's policies "
+            f'grant access to path "{path}/"'
+        )
+    return Reply(data={"path": entry.path, **describe(entry)})
+
+
+def namespaces(_request: Request, _rows: SystemRows) -> Reply:
+    """The namespaces below this one: there are none."""
+    return Reply(data={})
+
+
+def _touches(request: Request, rows: SystemRows, entry: MountEntry) -> bool:
+    caller = request.caller
+    if caller is None:
+        return entry.config.listing_visibility == "unauth"
+    acl = policies.acl_for(rows.rows, caller.policies, request.now_ns)
+    return acl.touches(entry.path)
+
+
+ROUTES: Final = (
+    Route(
+        "internal/ui/mounts",
+        {Op.READ: reads(ui_mounts)},
+        access=Access.OPTIONAL,
+        help="The mounts that the caller may touch.",
+    ),
+    Route(
+        "internal/ui/mounts/{path...}",
+        {Op.READ: reads(ui_mount)},
+        access=Access.OPTIONAL,
+        help="The mount that a path falls into.",
+    ),
+    Route(
+        "internal/ui/namespaces",
+        {Op.READ: reads(namespaces)},
+        access=Access.OPTIONAL,
+        help="The namespaces that the caller may enter.",
+    ),
+)
