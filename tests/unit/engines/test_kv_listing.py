@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from custody.base.errors import BadRequest, NotFound
-from custody.engines.kv.v2 import directory, listing
+from custody.engines.kv import directory
+from custody.engines.kv.v2 import listing
 from custody.plugin.route import Op
 from custody.testing.engine import MountedEngine
 

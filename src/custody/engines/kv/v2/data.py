@@ -3,7 +3,8 @@
 from typing import Any
 
 from custody.base.errors import BadRequest, NotFound
-from custody.engines.kv.v2 import directory, objects, records
+from custody.engines.kv import directory
+from custody.engines.kv.v2 import objects, records
 from custody.engines.kv.v2.absent import no_root, no_secret
 from custody.engines.kv.v2.merge import merge_patch
 from custody.engines.kv.v2.records import Config, Metadata, State, Version

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from custody.base.errors import BadRequest, NotFound
-from custody.engines.kv.v2 import directory, objects
+from custody.engines.kv import directory
+from custody.engines.kv.names import decode_name
+from custody.engines.kv.v2 import objects
 from custody.engines.kv.v2.metadata import show_metadata
-from custody.engines.kv.v2.names import decode_name
 from custody.plugin.fields import Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.storage import Storage

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from custody.base.duration import go_string
 from custody.base.errors import BadRequest, NotFound
-from custody.engines.kv.v2 import directory, objects, records
+from custody.engines.kv import directory
+from custody.engines.kv.v2 import objects, records
 from custody.engines.kv.v2.absent import no_root, no_secret
 from custody.engines.kv.v2.config import check_max_versions
 from custody.engines.kv.v2.custom import read_custom

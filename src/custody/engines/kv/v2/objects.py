@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection
 from msgspec.structs import replace
 
 from custody.base.clock import rfc3339
-from custody.engines.kv.v2 import directory, records
+from custody.engines.kv import directory
+from custody.engines.kv.v2 import records
 from custody.engines.kv.v2.records import SECOND, Config, Metadata, Version
 from custody.plugin.storage import Storage
 

@@ -1,8 +1,7 @@
 """Bytes on disk of KV version 2. What stands here cannot change, only be added to.
 
 Below the mount, by first byte:
-  D | directory id (8) | name        entry: id of a directory (8), its name ending in `/`, or of a
-                                     secret's object (16); the root directory's id is eight zeros
+  D | …                              entries of directories (`custody.engines.kv.entries`)
   M | object id (16)                 metadata of one secret
   V | object id (16) | version (8)   payload of one version: a JSON object, so its first byte is
                                      `{`; any other first byte is free for a later form
@@ -20,10 +19,7 @@ from custody.base.errors import BadRequest
 from custody.plugin.route import MIB
 from custody.plugin.storage import Storage
 
-DIRECTORY, METADATA, VERSION, CONFIG = b"D", b"M", b"V", b"C"
-
-ROOT_DIRECTORY = bytes(8)
-DIRECTORY_ID, OBJECT_ID = 8, 16  # bytes
+METADATA, VERSION, CONFIG = b"M", b"V", b"C"
 
 MAX_VERSIONS = 1024
 """The most that max_versions may be.
@@ -37,12 +33,6 @@ DEFAULT_MAX_VERSIONS = 10
 MAX_PAYLOAD = 1 * MIB  # bytes of JSON; a patch may not grow a secret beyond what a write may send
 
 SECOND = 1_000_000_000  # nanoseconds
-
-
-class Entry(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """A name in a directory."""
-
-    id: bytes
 
 
 class Config(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -135,30 +125,6 @@ def delete_metadata(storage: Storage, object_id: bytes) -> None:
     storage.delete(METADATA + object_id)
 
 
-def read_entry(storage: Storage, directory: bytes, name: bytes) -> bytes | None:
-    """The id under `name` in the directory, or None."""
-    return storage.memo(DIRECTORY + directory + name, _decode_entry)
-
-
-def write_entry(storage: Storage, directory: bytes, name: bytes, entry_id: bytes) -> None:
-    """Put `name` into the directory."""
-    storage.put(DIRECTORY + directory + name, encode(Entry(id=entry_id)))
-
-
-def delete_entry(storage: Storage, directory: bytes, name: bytes) -> None:
-    """Take `name` out of the directory."""
-    storage.delete(DIRECTORY + directory + name)
-
-
-def read_names(storage: Storage, directory: bytes, after: bytes, limit: int) -> list[bytes]:
-    """Up to `limit` names in the directory that come after `after`, in order: one range read.
-
-    Entries are opened, though their ids are not wanted: that tells a name from a forged one.
-    """
-    prefix = DIRECTORY + directory
-    return [key[len(prefix) :] for key, _ in storage.scan(prefix, after, limit)]
-
-
 def encode_payload(data: dict[str, Any]) -> bytes:
     """A version's payload. Raises BadRequest that names the limit when it is too large."""
     payload = msgspec.json.encode(data)
@@ -202,7 +168,3 @@ def _decode_config(data: bytes) -> Config:
 
 def _decode_metadata(data: bytes) -> Metadata:
     return decode(Metadata, data)
-
-
-def _decode_entry(data: bytes) -> bytes:
-    return decode(Entry, data).id

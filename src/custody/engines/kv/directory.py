@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from custody.base.errors import BadRequest
 from custody.base.ids import Source
-from custody.engines.kv.v2 import records
-from custody.engines.kv.v2.names import MAX_NAME, encode_name, encode_new_path, encode_path
-from custody.engines.kv.v2.records import ROOT_DIRECTORY
+from custody.engines.kv import entries
+from custody.engines.kv.entries import ROOT_DIRECTORY
+from custody.engines.kv.names import MAX_NAME, encode_name, encode_new_path, encode_path
 from custody.plugin.storage import Storage
 
 MAX_VISITS = 20_000  # directories that one scan may enter
@@ -20,7 +20,7 @@ def find_object(storage: Storage, path: str) -> bytes | None:
     """The id of the secret at `path`, or None. Raises BadRequest for a path over the limits."""
     *parents, name = encode_path(path)
     directory = _descend(storage, ROOT_DIRECTORY, parents)
-    return None if directory is None else records.read_entry(storage, directory, name)
+    return None if directory is None else entries.read_entry(storage, directory, name)
 
 
 def find_directory(storage: Storage, path: str) -> bytes | None:
@@ -37,13 +37,13 @@ def create_object(storage: Storage, source: Source, path: str) -> bytes:
     *parents, name = encode_new_path(path)
     directory = ROOT_DIRECTORY
     for parent in parents:
-        child = records.read_entry(storage, directory, parent + b"/")
+        child = entries.read_entry(storage, directory, parent + b"/")
         if child is None:
             child = _unused_directory(storage, source)
-            records.write_entry(storage, directory, parent + b"/", child)
+            entries.write_entry(storage, directory, parent + b"/", child)
         directory = child
-    object_id = source.random(records.OBJECT_ID)
-    records.write_entry(storage, directory, name, object_id)
+    object_id = source.random(entries.OBJECT_ID)
+    entries.write_entry(storage, directory, name, object_id)
     return object_id
 
 
@@ -52,16 +52,16 @@ def remove_object(storage: Storage, path: str) -> None:
     *parents, name = encode_path(path)
     trail = [ROOT_DIRECTORY]
     for parent in parents:
-        child = records.read_entry(storage, trail[-1], parent + b"/")
+        child = entries.read_entry(storage, trail[-1], parent + b"/")
         if child is None:
             return
         trail.append(child)
-    records.delete_entry(storage, trail.pop(), name)
+    entries.delete_entry(storage, trail.pop(), name)
     for parent, directory in zip(reversed(parents), reversed(trail), strict=True):
-        below = records.read_entry(storage, directory, parent + b"/")
-        if below is None or records.read_names(storage, below, b"", 1):
+        below = entries.read_entry(storage, directory, parent + b"/")
+        if below is None or entries.read_names(storage, below, b"", 1):
             return
-        records.delete_entry(storage, directory, parent + b"/")
+        entries.delete_entry(storage, directory, parent + b"/")
 
 
 def list_names(storage: Storage, directory: bytes, after: str, limit: int) -> list[bytes]:
@@ -72,7 +72,7 @@ def list_names(storage: Storage, directory: bytes, after: str, limit: int) -> li
     start = encode_name(after)
     if len(start) > MAX_NAME:
         raise BadRequest(f"after is longer than {MAX_NAME} bytes")
-    return records.read_names(storage, directory, start, limit)
+    return entries.read_names(storage, directory, start, limit)
 
 
 def scan_paths(storage: Storage, directory: bytes, after: str, limit: int) -> list[bytes]:
@@ -92,7 +92,7 @@ def scan_paths(storage: Storage, directory: bytes, after: str, limit: int) -> li
             pending.pop()
         elif not name.endswith(b"/"):
             found.append(prefix + name)
-        elif (child := records.read_entry(storage, parent, name)) is not None:
+        elif (child := entries.read_entry(storage, parent, name)) is not None:
             visits += 1
             if visits > MAX_VISITS:
                 raise BadRequest(
@@ -113,7 +113,7 @@ def _start_after(storage: Storage, directory: bytes, after: list[bytes]) -> list
     for parent in parents:
         name = parent + b"/"
         levels.append((prefix, directory, _names(storage, directory, name)))
-        child = records.read_entry(storage, directory, name)
+        child = entries.read_entry(storage, directory, name)
         if child is None:
             return levels
         prefix, directory = prefix + name, child
@@ -122,7 +122,7 @@ def _start_after(storage: Storage, directory: bytes, after: list[bytes]) -> list
 
 
 def _names(storage: Storage, directory: bytes, after: bytes) -> Iterator[bytes]:
-    while names := records.read_names(storage, directory, after, _PAGE):
+    while names := entries.read_names(storage, directory, after, _PAGE):
         yield from names
         if len(names) < _PAGE:
             return
@@ -131,7 +131,7 @@ def _names(storage: Storage, directory: bytes, after: bytes) -> Iterator[bytes]:
 
 def _descend(storage: Storage, directory: bytes, parents: list[bytes]) -> bytes | None:
     for parent in parents:
-        child = records.read_entry(storage, directory, parent + b"/")
+        child = entries.read_entry(storage, directory, parent + b"/")
         if child is None:
             return None
         directory = child
@@ -141,6 +141,6 @@ def _descend(storage: Storage, directory: bytes, parents: list[bytes]) -> bytes 
 def _unused_directory(storage: Storage, source: Source) -> bytes:
     """A random id that no directory has: with eight bytes and many millions it must be checked."""
     while True:
-        drawn = source.random(records.DIRECTORY_ID)
-        if drawn != ROOT_DIRECTORY and not records.read_names(storage, drawn, b"", 1):
+        drawn = source.random(entries.DIRECTORY_ID)
+        if drawn != ROOT_DIRECTORY and not entries.read_names(storage, drawn, b"", 1):
             return drawn
