@@ -14,7 +14,12 @@ from custody.serve.catalog import load
 ROOT = Path(__file__).resolve().parent.parent
 ROUTES = ROOT / "docs" / "reference" / "routes.md"
 
-_PLACES = {"system": "sys/", "token": "auth/token/", "kv": "secret/"}  # others: their kind
+_PLACES = {
+    "system": "sys/",
+    "token": "auth/token/",
+    "kv": "secret/",
+    "kv-v1": "kv/",
+}  # others: their kind
 _VERBS = {
     Op.READ: "GET",
     Op.LIST: "LIST",

@@ -219,6 +219,56 @@ def test_settings_of_a_mount_and_of_a_secret(client: hvac.Client) -> None:
     client.sys.disable_secrets_engine("hv-set")
 
 
+def test_secrets_without_versions(client: hvac.Client) -> None:
+    client.sys.enable_secrets_engine("kv", path="hv-v1", options={"version": "1"})
+    listed = client.sys.list_mounted_secrets_engines()["data"]["hv-v1/"]
+    assert (listed["type"], listed["options"]) == ("kv", {"version": "1"})
+    kv = client.secrets.kv.v1
+    kv.create_or_update_secret("team/app", {"user": "u", "n": 1}, mount_point="hv-v1")
+    found = kv.read_secret("team/app", mount_point="hv-v1")
+    assert found["data"] == {"user": "u", "n": 1}
+    assert (found["lease_id"], found["lease_duration"]) == ("", 2_764_800)
+    kv.create_or_update_secret("team/app", {"ttl": "90s"}, method="PUT", mount_point="hv-v1")
+    assert kv.read_secret("team/app", mount_point="hv-v1")["lease_duration"] == 90
+    assert kv.list_secrets("", mount_point="hv-v1")["data"]["keys"] == ["team/"]
+    assert kv.list_secrets("team", mount_point="hv-v1")["data"]["keys"] == ["app"]
+    kv.delete_secret("team/app", mount_point="hv-v1")
+    with pytest.raises(exceptions.InvalidPath):
+        kv.read_secret("team/app", mount_point="hv-v1")
+    client.sys.disable_secrets_engine("hv-v1")
+
+
+def test_every_spelling_of_a_store_without_versions(client: hvac.Client) -> None:
+    for number, (kind, options, shown) in enumerate(
+        [("kv", None, "kv"), ("kv-v1", None, "kv"), ("generic", None, "generic")]
+    ):
+        path = f"hv-old{number}"
+        client.sys.enable_secrets_engine(kind, path=path, options=options)
+        assert client.sys.list_mounted_secrets_engines()["data"][f"{path}/"]["type"] == shown
+        client.write_data(f"{path}/x", data={"a": "1"})
+        read = client.read(f"{path}/x")
+        assert read is not None
+        assert read["data"] == {"a": "1"}
+        client.sys.disable_secrets_engine(path)
+    with pytest.raises(exceptions.InvalidRequest, match="KV has no version 7"):
+        client.sys.enable_secrets_engine("kv", path="hv-old", options={"version": "7"})
+
+
+def test_a_cubbyhole_is_its_tokens_own(client: hvac.Client) -> None:
+    own = hvac.Client(url=client.url, token=_token(client, "hv-cubby"))
+    own.write_data("cubbyhole/a/b", data={"mine": "yes"})
+    read = own.read("cubbyhole/a/b")
+    assert read is not None
+    assert read["data"] == {"mine": "yes"}
+    listed = own.list("cubbyhole")
+    assert listed is not None
+    assert listed["data"]["keys"] == ["a/"]
+    assert client.read("cubbyhole/a/b") is None
+    own.delete("cubbyhole/a/b")
+    assert own.read("cubbyhole/a/b") is None
+    own.adapter.close()
+
+
 def test_the_generic_calls(client: hvac.Client) -> None:
     client.write_data("secret/data/hv/raw", data={"data": {"a": "1"}})
     read = client.read("secret/data/hv/raw")

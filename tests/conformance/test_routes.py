@@ -16,7 +16,7 @@ from custody.plugin.route import Access, Action, Engine, Op, Route
 from custody.serve import catalog
 from custody.testing.server import KV_MOUNT, MemoryServer, Response
 
-MOUNTS = {"system": "sys/", "token": "auth/token/"}
+MOUNTS = {"system": "sys/", "token": "auth/token/", "cubbyhole": "cubbyhole/", "kv-v1": "plain/"}
 VERBS = {
     Op.READ: "GET",
     Op.LIST: "LIST",
@@ -94,6 +94,7 @@ def on_server(test: Callable[[MemoryServer], Awaitable[None]]) -> None:
 
     async def main() -> None:
         async with MemoryServer() as server:
+            await server.mount("plain", "kv-v1")
             await test(server)
 
     asyncio.run(main())

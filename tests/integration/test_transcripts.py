@@ -7,7 +7,7 @@ from tests.harness import Server
 from tests.unit.cli.test_transcripts import play_file, scripts
 
 
-@pytest.mark.parametrize("path", scripts("ready"))
+@pytest.mark.parametrize("path", scripts("ready") + scripts("real"))
 def test_a_transcript_comes_out_as_written(
     path: Path, node: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

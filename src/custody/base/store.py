@@ -38,6 +38,7 @@ class Table(IntEnum):
     EXPIRY = 0x16
     REVOCATION = 0x17
     SETTING = 0x18
+    CUBBYHOLE = 0x19
     ENGINE = 0x40
 
 

@@ -34,7 +34,7 @@ from custody.core.parts import Parts
 from custody.core.reading import Outcome, attempt
 from custody.core.router import Match, RouteTable
 from custody.plugin.request import Caller, Mount, Request
-from custody.plugin.route import Access, Action, Engine, Kind, Op
+from custody.plugin.route import Access, Action, Engine, Exists, Kind, Op
 from custody.policy import service as policies
 from custody.policy.acl import ACL
 from custody.policy.decision import Decision
@@ -115,7 +115,7 @@ class Gate:
 
     def engine_of(self, mount: mounts.MountEntry) -> RouteTable:
         """The routes of a mount's engine. Raises UnsupportedPath where its kind is not known."""
-        table = self._routes.get(mount.kind)
+        table = self._routes.get(mount.engine or mount.kind)
         if table is None:
             raise UnsupportedPath
         return table
@@ -142,8 +142,7 @@ class Gate:
             self._authenticate(rows, call, draft)
         request = self._request(call, draft, mount, below, match)
         if match is not None and call.op is Op.WRITE and match.route.exists is not None:
-            place = self._place(rows, table.engine, mount)
-            draft.operation = UPDATE if match.route.exists(request, place) else CREATE
+            self._tell_create(match.route.exists, rows, table.engine, draft, request)
         if access in CHECKED:
             self._authorise(rows, call, draft, sudo=access is Access.SUDO)
         if draft.token is not None:
@@ -161,6 +160,18 @@ class Gate:
             self._entry(call, draft), draft.token, draft.operation, draft.acl, draft.decision,
         )  # fmt: skip
 
+    def _tell_create(
+        self, exists: Exists, rows: Rows, engine: Engine, draft: _Draft, request: Request
+    ) -> None:
+        """Find out whether a write creates; a built-in mount may ask whose it is."""
+        if not engine.system:
+            found = exists(request, MountStorage(rows, request.mount.id))
+        else:
+            if draft.token is not None:
+                request.caller = self._caller(draft, draft.token)
+            found = exists(request, SystemRows(rows, self._desk))
+        draft.operation = UPDATE if found else CREATE
+
     def _refuse_unknown(self, rows: Rows, call: Call, draft: _Draft) -> NoReturn:
         """A path without a mount: told only to a caller who may ask for it."""
         draft.operation = _operation(call)
@@ -170,11 +181,6 @@ class Gate:
 
     def _authenticate(self, rows: Rows, call: Call, draft: _Draft) -> None:
         draft.token_hash, draft.token = authenticate(rows, self._desk, call.token, draft.now_ns)
-
-    def _place(
-        self, rows: Rows, engine: Engine, mount: mounts.MountEntry
-    ) -> SystemRows | MountStorage:
-        return SystemRows(rows, self._desk) if engine.system else MountStorage(rows, mount.id)
 
     def _authorise(self, rows: Rows, call: Call, draft: _Draft, *, sudo: bool) -> None:
         if draft.token is None:

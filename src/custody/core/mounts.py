@@ -54,6 +54,7 @@ class MountEntry(Record, frozen=True, kw_only=True):
     id: bytes
     path: str  # with trailing slash
     kind: str
+    engine: str = ""  # its name in the catalog where that is not the kind: `kv` has two
     accessor: str
     uuid: str
     description: str = ""
@@ -80,13 +81,15 @@ def _builtin(number: int, path: str, kind: str, description: str) -> MountEntry:
         uuid=f"00000000-0000-4000-8000-{number:012x}",
         description=description,
         config=MountConfig(),
+        local=path == "cubbyhole/",
         seal_wrap=path == "sys/",
     )
 
 
 SYS: Final = _builtin(1, "sys/", "system", "control, policy and debugging")
 TOKENS: Final = _builtin(2, "auth/token/", "token", "token based credentials")
-BUILTIN: Final = {entry.path: entry for entry in (SYS, TOKENS)}
+CUBBYHOLE: Final = _builtin(3, "cubbyhole/", "cubbyhole", "per-token private secret storage")
+BUILTIN: Final = {entry.path: entry for entry in (SYS, TOKENS, CUBBYHOLE)}
 
 
 def resolve(rows: Rows, path: str) -> MountEntry | None:

@@ -104,7 +104,7 @@ class Node:
     def _limit_of(self, path: str, token: Secret[str] | None, match: Match | None) -> int:
         with self.parts.barrier.snapshot() as rows:
             mount = mounts.resolve(rows, path)
-            table = None if mount is None else self._routes.get(mount.kind)
+            table = None if mount is None else self._routes.get(mount.engine or mount.kind)
             if mount is not None and table is not None:
                 match = table.match(path[len(mount.path) :])
             if match is None or match.route.access in CHECKED:

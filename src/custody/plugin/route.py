@@ -46,6 +46,7 @@ class Kind(Enum):
 
 Handler = Callable[[Request, Any], Reply | None]
 Actor = Callable[[Request, Any], Awaitable[Reply | None]]
+Exists = Callable[[Request, Any], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Route:
     help: str
     access: Access = Access.AUTHENTICATED
     max_body: int = 1 * MIB
-    exists: Callable[[Request, Any], bool] | None = None
+    exists: Exists | None = None
     raw: bool = False
     top: bool = False
     sealed: bool = False

@@ -9,7 +9,9 @@ from custody.plugin.route import Engine
 ENGINES: Final[Mapping[str, str]] = {
     "system": "custody.system.engine",
     "token": "custody.system.token",
+    "cubbyhole": "custody.system.cubbyhole",
     "kv": "custody.engines.kv",
+    "kv-v1": "custody.engines.kv.v1",
 }
 
 

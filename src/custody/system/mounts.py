@@ -18,6 +18,8 @@ from custody.plugin.route import Access, Op, Route, reads, writes
 from custody.system.mount_config import TuneFields, changed, describe
 
 _PSEUDO: Final[Mapping[str, tuple[str, str]]] = {"kv-v2": ("kv", "2"), "kv-v1": ("kv", "1")}
+_KV_V1: Final = "kv-v1"  # the catalog's name of the engine behind `generic` and unversioned `kv`
+_KV_VERSIONS: Final = ("", "1", "2")
 _BUILTIN: Final = frozenset(("system", "token", "identity", "cubbyhole"))
 _MAX_LIST: Final = 1000
 
@@ -72,7 +74,7 @@ def enable(request: Request, txn: SystemTransaction) -> None:
     kind, options = _kind_of(request.body)
     if kind in _BUILTIN:
         raise BadRequest(f'mount type of "{kind}" is not mountable')
-    _check_known(txn, kind, auth=False)
+    _check_known(txn, kind, _engine_of(kind, options), auth=False)
     _add(request, txn, path, kind, options)
 
 
@@ -89,7 +91,7 @@ def enable_auth(request: Request, txn: SystemTransaction) -> None:
         raise BadRequest("mount path must be specified")
     if txn.catalog.get(kind) is None and mounts.in_use(txn.txn, path) is not None:
         raise BadRequest(f"path is already in use at {path.removeprefix(AUTH)}")
-    _check_known(txn, kind, auth=True)
+    _check_known(txn, kind, kind, auth=True)
     _add(request, txn, path, kind, dict(fields.options))
 
 
@@ -126,8 +128,8 @@ def read_unmount(request: Request, rows: SystemRows) -> Reply:
     raise NotFound
 
 
-def _check_known(txn: SystemTransaction, kind: str, *, auth: bool) -> None:
-    engine = txn.catalog.get(kind)
+def _check_known(txn: SystemTransaction, kind: str, name: str, *, auth: bool) -> None:
+    engine = txn.catalog.get(name)
     if engine is None or engine.auth is not auth:
         raise BadRequest(f"plugin not found in the catalog: {kind}")
 
@@ -136,15 +138,17 @@ def _add(
     request: Request, txn: SystemTransaction, path: str, kind: str, options: Mapping[str, str]
 ) -> None:
     fields: EnableFields = request.body
+    name = _engine_of(kind, options)
     entry = replace(
         mounts.new_entry(request.source, path, kind, request.now_ns),
+        engine="" if name == kind else name,
         description=fields.description,
         options=options,
         config=_config(request, txn, path),
         local=fields.local,
         seal_wrap=fields.seal_wrap,
     )
-    engine = txn.catalog[kind]
+    engine = txn.catalog[name]
     mounts.enable(txn.txn, entry, auth=engine.auth)
     if engine.mounted is not None:
         engine.mounted(request, MountTransaction(txn.txn, entry.id))
@@ -165,12 +169,19 @@ def _kind_of(fields: EnableFields) -> tuple[str, Mapping[str, str]]:
         options = {str(key): str(value) for key, value in fields.config["options"].items()}
     if kind in _PSEUDO:
         kind, options["version"] = _PSEUDO[kind]
-    if kind == "kv" and options.get("version") != "2":
-        raise BadRequest(
-            "KV version 1 is not available in this version; "
-            "enable the engine with type kv-v2 or with options version=2"
-        )
     return kind, options
+
+
+def _engine_of(kind: str, options: Mapping[str, str]) -> str:
+    """The catalog's name of what is to be mounted. Raises BadRequest for an unknown version."""
+    if kind == "generic":
+        return _KV_V1
+    if kind != "kv":
+        return kind
+    version = options.get("version", "")
+    if version not in _KV_VERSIONS:
+        raise BadRequest(f"KV has no version {version}: set the option version to 1 or 2")
+    return kind if version == "2" else _KV_V1
 
 
 def _config(request: Request, txn: SystemTransaction, path: str) -> MountConfig:

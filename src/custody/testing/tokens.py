@@ -12,7 +12,9 @@ from custody.token.entry import Handle, Spec, TokenEntry
 
 SALT: Final = Authenticator(bytes(32))
 START_NS: Final = 1_700_000_000 * NANOSECOND
-TABLES: Final = (Table.TOKEN, Table.ACCESSOR, Table.CHILD, Table.EXPIRY, Table.REVOCATION)
+TABLES: Final = (
+    Table.TOKEN, Table.ACCESSOR, Table.CHILD, Table.EXPIRY, Table.REVOCATION, Table.CUBBYHOLE,
+)  # fmt: skip
 
 
 def token_hash(name: str) -> bytes:
@@ -53,6 +55,12 @@ class TokenBench:
         for number, name in enumerate(names):
             self.make(name, names[number - 1] if number else None)
         return names
+
+    def keep(self, name: str, path: str) -> None:
+        """Put something into a token's cubbyhole."""
+        with self.tables.transaction() as txn:
+            place = accessor_hash(f"accessor-{name}")
+            txn.put(Table.CUBBYHOLE, place + path.encode(), b'{"kept":true}')
 
     def revoke(self, name: str) -> tuple[bytes, ...]:
         """Revoke a token; answers the hashes that went."""

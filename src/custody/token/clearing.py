@@ -12,7 +12,7 @@ from custody.base.store import Rows, Table, Transaction
 from custody.token.rows import HASH, expiry_key, has_children, load, split
 from custody.token.service import revoke
 
-KEYS_PER_TOKEN = 5  # rows that clearing one token changes at most
+KEYS_PER_TOKEN = 6  # rows that clearing one token changes at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,15 @@ def expire(txn: Transaction, now_ns: int, limit: int) -> Step:
 
 
 def sweep(txn: Transaction, now_ns: int, limit: int) -> Step:
-    """Clear up to `limit` tokens below the oldest mark, and the mark itself when none is left."""
+    """Clear up to `limit` tokens below the oldest mark, or rows of its cubbyhole, and the mark
+    itself when none is left."""
     marks = txn.keys(Table.REVOCATION, b"", limit=2)
     if not marks:
         return Step((), more=False)
     _, root = split(marks[0])
     step = tree_step(txn, root, now_ns, limit)
-    if step.more:
-        return step
+    if step.more or _clear_cubbyhole(txn, root, limit - len(step.revoked)):
+        return Step(step.revoked, more=True)
     txn.delete(Table.REVOCATION, marks[0])
     return Step(step.revoked, more=bool(txn.keys(Table.REVOCATION, b"", limit=1)))
 
@@ -71,6 +72,14 @@ def tree_step(txn: Transaction, root: bytes, now_ns: int, limit: int) -> Step:
         gone += revoke(txn, token_hash, now_ns)
         txn.delete(Table.CHILD, key)
     return Step(tuple(gone), more=has_children(txn, root))
+
+
+def _clear_cubbyhole(txn: Transaction, accessor_hash: bytes, limit: int) -> bool:
+    """Delete up to `limit` rows that a token kept to itself; says whether there are more."""
+    keys = txn.keys(Table.CUBBYHOLE, accessor_hash, limit=limit + 1)
+    for key in keys[:limit]:
+        txn.delete(Table.CUBBYHOLE, key)
+    return len(keys) > limit
 
 
 def _due(key: bytes, now_ns: int) -> bool:

@@ -6,7 +6,11 @@ Hashes are 32 bytes, HMAC-SHA256 under the store's salt; times are big-endian, 8
     ACCESSOR    accessor hash                     token hash
     CHILD       parent's hash | child's hash      nothing
     EXPIRY      due second | token hash           nothing
-    REVOCATION  time of the mark | token hash     nothing
+    REVOCATION  time of the mark | root           nothing
+    CUBBYHOLE   accessor hash | path              what the token keeps to itself
+
+The root of a mark is a token's hash, for the children below it, or that of an accessor, for the
+token's cubbyhole.
 """
 
 from custody.base.clock import NANOSECOND
@@ -28,6 +32,11 @@ def load(rows: Rows, token_hash: bytes) -> TokenEntry | None:
 def has_children(rows: Rows, token_hash: bytes) -> bool:
     """Whether a token was made below this one whose rows are still there."""
     return bool(rows.keys(Table.CHILD, token_hash, limit=1))
+
+
+def has_cubbyhole(rows: Rows, accessor_hash: bytes) -> bool:
+    """Whether the token with that accessor keeps anything to itself."""
+    return bool(rows.keys(Table.CUBBYHOLE, accessor_hash, limit=1))
 
 
 def store(
@@ -62,5 +71,5 @@ def stamp(time: int) -> bytes:
 
 
 def split(key: bytes) -> tuple[int, bytes]:
-    """Time and token hash of a key in EXPIRY or REVOCATION."""
+    """Time and token hash of a key in EXPIRY, time and root of one in REVOCATION."""
     return int.from_bytes(key[:TIME], "big"), key[TIME:]

@@ -18,7 +18,15 @@ from custody.base.store import Rows, Table, Transaction
 from custody.crypto.mac import Authenticator
 from custody.token.entry import SPENT, Handle, Spec, TokenEntry, decode_entry
 from custody.token.lifetime import Limits, Terms, grant
-from custody.token.rows import HASH, expiry_key, has_children, load, stamp, store
+from custody.token.rows import (
+    HASH,
+    expiry_key,
+    has_children,
+    has_cubbyhole,
+    load,
+    stamp,
+    store,
+)
 
 MAX_DEPTH = 32
 MAX_ORPHANED = 1_000  # descendants that one revoke_orphan may rewrite
@@ -171,13 +179,13 @@ def renew(
 def revoke(txn: Transaction, token_hash: bytes, now_ns: int) -> tuple[bytes, ...]:
     """Take a token away, and with it all below it; answers its hash, or nothing if unknown.
 
-    Once this is committed every descendant is refused. Their rows go later: a mark is left for
-    `clearing.sweep` where there are any.
+    Once this is committed every descendant is refused, and the token's cubbyhole is out of reach.
+    Their rows go later: marks are left for `clearing.sweep` where there are any.
     """
     entry = load(txn, token_hash)
     if entry is None:
         return ()
-    _remove(txn, token_hash, entry)
+    _remove(txn, token_hash, entry, now_ns)
     if has_children(txn, token_hash):
         txn.put(Table.REVOCATION, stamp(now_ns) + token_hash, b"")
     return (token_hash,)
@@ -197,11 +205,11 @@ def revoke_orphan(txn: Transaction, token_hash: bytes, now_ns: int) -> tuple[byt
         _cut(txn, descendant, names)
     for child in _children(txn, token_hash):
         txn.delete(Table.CHILD, token_hash + child)
-    _remove(txn, token_hash, entry)
+    _remove(txn, token_hash, entry, now_ns)
     return (token_hash,)
 
 
-def _remove(txn: Transaction, token_hash: bytes, entry: TokenEntry) -> None:
+def _remove(txn: Transaction, token_hash: bytes, entry: TokenEntry, now_ns: int) -> None:
     txn.delete(Table.TOKEN, token_hash)
     txn.delete(Table.ACCESSOR, entry.accessor_hash)
     if entry.ancestors:
@@ -209,6 +217,8 @@ def _remove(txn: Transaction, token_hash: bytes, entry: TokenEntry) -> None:
     due = expiry_key(token_hash, entry)
     if due is not None:
         txn.delete(Table.EXPIRY, due)
+    if has_cubbyhole(txn, entry.accessor_hash):
+        txn.put(Table.REVOCATION, stamp(now_ns) + entry.accessor_hash, b"")
 
 
 def _descendants(rows: Rows, token_hash: bytes) -> list[bytes]:

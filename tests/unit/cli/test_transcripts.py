@@ -11,7 +11,8 @@ A transcript holds:
     -- name --                             at the end: files to be there, txtar's way
 
 `ready/` needs a server with a KV store of version 2 at secret/ and a root token; `fresh/` one
-that was never initialised. By default that is a fake; CUSTODY_TRANSCRIPT_ADDR with
+that was never initialised. `real/` needs what `ready/` does, of a kind that the fake is not. By
+default that is a fake; CUSTODY_TRANSCRIPT_ADDR with
 CUSTODY_TRANSCRIPT_TOKEN, and CUSTODY_TRANSCRIPT_FRESH_ADDR, point at real ones.
 """
 

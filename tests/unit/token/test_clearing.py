@@ -3,8 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custody.base.store import Table
-from custody.testing.tokens import TokenBench, token_hash
-from custody.token import clearing
+from custody.testing.tokens import TokenBench, accessor_hash, token_hash
+from custody.token import clearing, service
+from custody.token.entry import Spec
 from custody.token.rows import stamp
 
 
@@ -28,8 +29,11 @@ def test_a_sweep_that_is_killed_at_any_step_is_finished_by_the_next(
     for parent in parents:
         name = f"token-{len(names)}"
         bench.make(name, names[parent % len(names)], ttl=50)
+        for number in range(parent % 7):
+            bench.keep(name, f"folder/{number}")
         names.append(name)
     bench.make("stranger")
+    bench.keep("stranger", "own")
     bench.revoke("root")
     gone: list[bytes] = []
     outcomes = iter(survives)
@@ -46,13 +50,39 @@ def test_a_sweep_that_is_killed_at_any_step_is_finished_by_the_next(
     rows = bench.rows()
     assert set(rows.pop(Table.TOKEN)) == {token_hash("stranger")}
     assert len(rows.pop(Table.ACCESSOR)) == 1
+    assert list(rows.pop(Table.CUBBYHOLE)) == [accessor_hash("accessor-stranger") + b"own"]
     assert not any(rows.values())
+
+
+def test_what_a_token_keeps_goes_with_it_however_it_ends(bench: TokenBench) -> None:
+    for name in ("revoked", "expired", "spent"):
+        uses = 1 if name == "spent" else 0
+        spec = Spec(policies=("web",), path="p", ttl=60, num_uses=uses)
+        bench.make(name, spec=spec)
+        for number in range(5):
+            bench.keep(name, f"a/{number}")
+    bench.revoke("revoked")
+    with bench.tables.transaction() as txn:
+        service.use(txn, token_hash("spent"), bench.now_ns)
+    bench.advance(130)
+    with bench.tables.transaction() as txn:
+        clearing.expire(txn, bench.now_ns, 10)
+    steps = 0
+    more = True
+    while more:
+        with bench.tables.transaction() as txn:
+            more = clearing.sweep(txn, bench.now_ns, 2).more
+        assert bench.tables.changed <= 3
+        steps += 1
+    assert steps == 9  # two rows each, and the mark with the last one
+    assert not any(bench.rows().values())
 
 
 def test_a_step_changes_no_more_rows_than_it_may(bench: TokenBench) -> None:
     bench.make("root", ttl=60)
     for number in range(120):
         bench.make(f"child-{number}", "root", ttl=60)
+        bench.keep(f"child-{number}", "kept")
         bench.make(f"grandchild-{number}", f"child-{number}", ttl=60)
     bench.revoke("root")
     with bench.tables.transaction() as txn:

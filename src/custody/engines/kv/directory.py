@@ -3,7 +3,7 @@
 No directory is empty but the root: entries come and go in one transaction with what they name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from custody.base.errors import BadRequest
 from custody.base.ids import Source
@@ -14,6 +14,9 @@ from custody.plugin.storage import Storage
 
 MAX_VISITS = 20_000  # directories that one scan may enter
 _PAGE = 256
+
+Find = Callable[[Storage, bytes, str, int], list[bytes]]
+"""How names are found: `list_names` or `scan_paths`."""
 
 
 def find_object(storage: Storage, path: str) -> bytes | None:

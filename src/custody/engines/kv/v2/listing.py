@@ -1,7 +1,5 @@
 """Handlers that list and scan names. An answer is whole or refused, never silently short."""
 
-from collections.abc import Callable
-
 from custody.base.errors import BadRequest, NotFound
 from custody.engines.kv import directory
 from custody.engines.kv.names import decode_name
@@ -14,8 +12,6 @@ from custody.plugin.storage import Storage
 MAX_LIST = 100_000  # names in one answer to a LIST: a single range read
 MAX_PAGE = 10_000  # names in one answer to a SCAN, or with details
 MAX_DETAILS = 100_000  # versions described in one answer
-
-_Read = Callable[[Storage, bytes, str, int], list[bytes]]
 
 
 class PageQuery(Fields, frozen=True, kw_only=True):
@@ -45,7 +41,7 @@ def scan_details(request: Request, storage: Storage) -> Reply:
     return _details(request, storage, _names(request, storage, directory.scan_paths, MAX_PAGE))
 
 
-def _names(request: Request, storage: Storage, read: _Read, most: int) -> list[str]:
+def _names(request: Request, storage: Storage, read: directory.Find, most: int) -> list[str]:
     asked = request.body.limit
     if asked > most:
         raise BadRequest(f"limit must be at most {most}")
