@@ -11,6 +11,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -35,7 +36,7 @@ _CONFIG = """\
 storage "lmdb" {{ path = "{directory}/data" }}
 listener "tcp" {{
   address     = "127.0.0.1:0"
-  tls_disable = true
+  {listener}
 }}
 audit "file" "file" {{ options {{ file_path = "{audit}" }} }}
 disable_mlock    = true
@@ -66,9 +67,17 @@ class Answer:
 class Client:
     """One keep-alive connection. Raises OSError or HTTPException when the server goes away."""
 
-    def __init__(self, port: int, token: str = "", timeout: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        port: int,
+        token: str = "",
+        timeout: float = PATIENCE,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.token = token
         self.link = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        if tls is not None:
+            self.link = http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=tls)
 
     def call(self, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
         """One request below /v1/; `body` is sent as JSON, or as it is if it is bytes."""
@@ -112,12 +121,21 @@ class Server:
     """
 
     def __init__(
-        self, directory: Path, *, audit: Path | None = None, settings: str = "", log: str = "log"
+        self,
+        directory: Path,
+        *,
+        audit: Path | None = None,
+        settings: str = "",
+        log: str = "log",
+        listener: str = "tls_disable = true",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.directory = directory
         self.audit = audit or directory / "audit.log"
         self.log = directory / log
         self.settings = settings
+        self.listener = listener
+        self.tls = tls  # how clients prove the server, where the listener speaks TLS
         self.port = 0
         self.token = ""
         self.shares: list[str] = []
@@ -126,18 +144,23 @@ class Server:
     @property
     def address(self) -> str:
         """As clients want it in CUSTODY_ADDR."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def data(self) -> Path:
         """The data directory."""
         return self.directory / "data"
 
+    def write_config(self) -> Path:
+        """Write its configuration file; where that is."""
+        config = self.directory / "server.hcl"
+        text = _CONFIG.format(directory=self.directory, audit=self.audit, listener=self.listener)
+        config.write_text(text + self.settings)
+        return config
+
     def start(self) -> None:
         """Start it; returns when every process is ready."""
-        config = self.directory / "server.hcl"
-        text = _CONFIG.format(directory=self.directory, audit=self.audit)
-        config.write_text(text + self.settings)
+        config = self.write_config()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own server
                 [CUSTODY, "server", f"-config={config}"],
@@ -148,7 +171,7 @@ class Server:
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        found = re.fullmatch(r"custody is ready at http://127\.0\.0\.1:(\d+)\n", line)
+        found = re.fullmatch(r"custody is ready at https?://127\.0\.0\.1:(\d+)\n", line)
         if found is None:
             self.kill()
             raise AssertionError(line + self.log.read_text())
@@ -173,7 +196,7 @@ class Server:
 
     def client(self, token: str | None = None) -> Client:
         """A connection; with the root token unless told."""
-        return Client(self.port, self.token if token is None else token)
+        return Client(self.port, self.token if token is None else token, tls=self.tls)
 
     def call(self, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
         """One request on a connection of its own, with the root token unless told."""

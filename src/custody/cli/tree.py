@@ -6,6 +6,7 @@ from types import MappingProxyType
 from custody.cli import (
     audit,
     completion,
+    config,
     kv,
     kv_metadata,
     logical,
@@ -23,6 +24,7 @@ from custody.cli.command import Command
 _TABLES = (
     audit.COMMANDS,
     completion.COMMANDS,
+    config.COMMANDS,
     kv.COMMANDS,
     kv_metadata.COMMANDS,
     logical.COMMANDS,
@@ -45,6 +47,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "": "Custody keeps secrets. These commands talk to a server over its HTTP API.",
         "audit": "Where every request is recorded.",
         "completion": "Complete commands and options in a shell.",
+        "config": "The configuration of a server on this machine.",
         "kv": "Secrets in a key-value store.",
         "kv metadata": "What a store knows of a key apart from its data.",
         "operator": "Initialise, unseal, seal and maintain a server.",

@@ -9,7 +9,13 @@ from custody.base.ids import Source, new_uuid
 from custody.base.secret import Secret
 from custody.core.call import Answer, Call
 from custody.http.errors import INTERNAL, status_of
-from custody.http.limits import MAX_BODY_BYTES, Disconnected, Receive, read_body
+from custody.http.limits import (
+    BODY_DEADLINE_SECONDS,
+    MAX_BODY_BYTES,
+    Disconnected,
+    Receive,
+    read_body,
+)
 from custody.http.request import (
     NAMESPACE,
     BadPath,
@@ -70,9 +76,18 @@ class Pipeline(Protocol):
 class App:
     """Plain ASGI; the mount table behind the pipeline is the router."""
 
-    def __init__(self, pipeline: Pipeline, source: Source) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        source: Source,
+        max_body: int = MAX_BODY_BYTES,
+        body_seconds: float = BODY_DEADLINE_SECONDS,
+    ) -> None:
+        """`max_body` bytes are taken at most, whatever a route would, and within `body_seconds`."""
         self._pipeline = pipeline
         self._source = source
+        self._max_body = max_body
+        self._body_seconds = body_seconds
         self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -146,9 +161,9 @@ class App:
 
     async def _body(self, target: Target, headers: Headers, receive: Receive) -> Mapping[str, Any]:
         def limit() -> int:
-            return min(MAX_BODY_BYTES, self._pipeline.body_limit(target.path, headers.token))
+            return min(self._max_body, self._pipeline.body_limit(target.path, headers.token))
 
-        body = await read_body(receive, headers.content_length, limit)
+        body = await read_body(receive, headers.content_length, limit, self._body_seconds)
         return read_object(body, headers.content_type, target.op)
 
     def _wrap_ttl(self, target: Target, text: str) -> int:

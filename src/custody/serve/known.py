@@ -1,4 +1,4 @@
-"""Keys of Vault's and OpenBao's configuration that mean nothing here: warnings, not errors."""
+"""Keys of Vault's and OpenBao's configuration that mean nothing here, or must not be ignored."""
 
 from typing import Final
 
@@ -50,26 +50,17 @@ IGNORED: Final = frozenset(
 )
 IGNORED_LISTENER: Final = frozenset(
     {
-        "chroot_namespace",
         "cluster_address",
-        "custom_response_headers",
         "disable_replication_status_endpoints",
         "disable_unauthed_generate_root_endpoints",
         "disable_unauthed_rekey_endpoints",
         "http_idle_timeout",
-        "http_read_timeout",
         "http_write_timeout",
         "inflight_requests_logging",
         "max_request_duration",
         "max_request_json_memory",
         "max_request_json_strings",
-        "max_request_size",
         "profiling",
-        "proxy_protocol_authorized_addrs",
-        "proxy_protocol_behavior",
-        "redact_addresses",
-        "redact_cluster_name",
-        "redact_version",
         "telemetry",
         "tls_acme_ca_directory",
         "tls_acme_ca_root",
@@ -80,19 +71,29 @@ IGNORED_LISTENER: Final = frozenset(
         "tls_acme_eab_key_id",
         "tls_acme_eab_mac_key",
         "tls_acme_email",
-        "tls_cipher_suites",
         "tls_disable_client_certs",
-        "tls_max_version",
         "tls_prefer_server_cipher_suites",
-        "x_forwarded_for_authorized_addrs",
-        "x_forwarded_for_hop_skips",
-        "x_forwarded_for_reject_not_authorized",
-        "x_forwarded_for_reject_not_present",
     }
 )
 IGNORED_STORAGE: Final = frozenset({"node_id"})
 REFUSED: Final = {
     "seal": "this release unseals by Shamir shares only; remove the seal stanza",
-    "tls_require_and_verify_client_cert": "this release does not verify client certificates",
-    "tls_client_ca_file": "this release does not verify client certificates",
+}
+_PROXY: Final = (
+    "the HTTP server reads its connections itself and knows no PROXY protocol; let the proxy"
+    " speak HTTP and set x_forwarded_for_authorized_addrs"
+)
+_CLIENT_CERTIFICATES: Final = "this release does not verify client certificates"
+_REDACT: Final = "this release cannot hide it; keep the status paths from strangers by a proxy"
+REFUSED_LISTENER: Final = {
+    "chroot_namespace": "this release has no namespaces to confine a listener to",
+    "proxy_protocol_authorized_addrs": _PROXY,
+    "proxy_protocol_behavior": _PROXY,
+    "redact_addresses": _REDACT,
+    "redact_cluster_name": _REDACT,
+    "redact_version": _REDACT,
+    "tls_cipher_suites": "the suites cannot be chosen; all that are offered have forward secrecy"
+    " and authenticated encryption",
+    "tls_client_ca_file": _CLIENT_CERTIFICATES,
+    "tls_require_and_verify_client_cert": _CLIENT_CERTIFICATES,
 }

@@ -13,6 +13,15 @@ class TLS(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_version: str = "tls12"
 
 
+class Forwarded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose X-Forwarded-For is believed: proxies in `networks`, all but the last `hop_skips`."""
+
+    networks: list[str]
+    hop_skips: int = 0
+    reject_strangers: bool = True  # a request with the header from anybody else is refused
+    reject_absent: bool = True  # and so is one without it
+
+
 class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One address that workers serve. `tls` None means plain HTTP, asked for by name."""
 
@@ -20,6 +29,10 @@ class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: int
     tls: TLS | None = None
     header_timeout: float = 30.0  # seconds
+    body_timeout: float = 30.0  # seconds
+    max_body: int = 32 * 1024 * 1024  # bytes; a route may take less
+    forwarded: Forwarded | None = None
+    headers: dict[str, dict[str, str]] = {}  # by status: default, 2xx or 200
 
     @property
     def address(self) -> str:

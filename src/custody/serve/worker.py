@@ -3,7 +3,7 @@
 import asyncio
 
 from custody.base.ids import PooledSource
-from custody.http.app import App
+from custody.serve.edge import Edge, in_flight
 from custody.serve.handoff import raise_file_limit
 from custody.serve.idle import keep_room
 from custody.serve.listeners import Serving, connection_limit
@@ -17,14 +17,13 @@ async def run(member: Member) -> None:
 
     It accepts nobody before it knows from the custodian whether the node is sealed.
     """
-    app = App(member.node, PooledSource())
+    source, listeners = PooledSource(), member.given.settings.listeners
+    edges = [Edge(listener, member.node, source) for listener in listeners]
     connections = connection_limit(raise_file_limit(), len(member.given.listeners))
     await member.join()
     serving = [
-        Serving(listener, fd, app, connections)
-        for listener, fd in zip(
-            member.given.settings.listeners, member.given.listeners, strict=True
-        )
+        Serving(listener, fd, edge.application, connections)
+        for listener, fd, edge in zip(listeners, member.given.listeners, edges, strict=True)
     ]
     room = asyncio.create_task(keep_room(member.given.listeners, connections))
     member.ready()
@@ -34,7 +33,7 @@ async def run(member: Member) -> None:
     )
     room.cancel()
     await asyncio.gather(*(one.stop() for one in serving))
-    while app.in_flight:  # noqa: ASYNC110 - a counter on the hot path is cheaper than an event
+    while in_flight(edges):  # noqa: ASYNC110 - a counter on the hot path is cheaper than an event
         await asyncio.sleep(_POLL)
 
 

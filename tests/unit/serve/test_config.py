@@ -5,17 +5,26 @@ from pathlib import Path
 import pytest
 
 from custody.serve.config import BadConfiguration, child_environment, load
-from custody.serve.settings import Listener, Settings
+from custody.serve.settings import Forwarded, Listener, Settings
 
 _STORAGE = 'storage "lmdb" { path = "/data" }\n'
 _LISTENER = 'listener "tcp" { address = "127.0.0.1:8200"\n tls_disable = true }\n'
 _MINIMAL = _STORAGE + _LISTENER
 
 
+def _proxied(line: str) -> str:
+    """A listener with one more line."""
+    return _STORAGE + f'listener "tcp" {{ address = "0.0.0.0:1" \n tls_disable = true \n {line} }}'
+
+
+def _custom(line: str) -> str:
+    return _proxied(f"custom_response_headers {{ {line} }}")
+
+
 def _load(directory: Path, text: str) -> tuple[Settings, list[str]]:
     path = directory / "server.hcl"
     path.write_text(text)
-    return load([f"-config={path}"])
+    return load([f"-config={path}"], {})
 
 
 def test_a_configuration_of_vaults_form_is_read_whole(tmp_path: Path) -> None:
@@ -103,6 +112,23 @@ def test_files_of_a_directory_are_merged_in_order_and_the_last_word_counts(tmp_p
             "cannot read /no/c",
         ),
         ("storage {", "1:"),
+        (_LISTENER + 'proxy_protocol_behavior = "use_always"', 'unknown key "proxy_protocol'),
+        (_proxied('proxy_protocol_behavior = "use_always"'), "knows no PROXY protocol"),
+        (_proxied('chroot_namespace = "team/"'), "no namespaces to confine a listener to"),
+        (_proxied("redact_version = true"), "cannot hide it"),
+        (_proxied('tls_max_version = "tls12"\n tls_disable = false'), "are needed"),
+        (_proxied("max_request_size = 1000"), "max_request_size is a number from 4096"),
+        (_proxied("max_request_size = -1"), "max_request_size is a number from 0"),
+        (_proxied('x_forwarded_for_authorized_addrs = "10.0.0.0/33"'), "is not a network"),
+        (_proxied('x_forwarded_for_authorized_addrs = "10.0.0.1/8"'), "has host bits set"),
+        (_proxied("x_forwarded_for_authorized_addrs = [1]"), "is a list of texts"),
+        (_proxied("x_forwarded_for_hop_skips = 1"), "needs x_forwarded_for_authorized_addrs"),
+        (_custom('"20x" = { "A" = "b" }'), '"20x" is not default, a class (2xx)'),
+        (_custom('"200" = { "X-Vault-A" = "b" }'), "X-Vault-A is set by the server alone"),
+        (_custom('"200" = { "Content-Length" = "1" }'), "is set by the server alone"),
+        (_custom('"200" = { "A B" = "c" }'), '"A B" is not the name of a header'),
+        (_custom('"200" = { "A" = ["a\\nb"] }'), "A is a list of texts"),
+        (_custom('"200" = "a"'), "200 is a block of headers"),
     ],
 )
 def test_what_cannot_be_used_is_refused_and_the_reason_named(
@@ -167,3 +193,68 @@ def test_a_refusal_says_in_which_of_several_files_the_mistake_is(tmp_path: Path)
     assert str(refused.value) == (
         f'{bad}:3, audit file f: unknown key "optoins"; did you mean "options"?'
     )
+
+
+def test_a_wrong_value_is_told_with_its_file_and_line(tmp_path: Path) -> None:
+    with pytest.raises(BadConfiguration) as refused:
+        _load(tmp_path, _MINIMAL + "\n\nworkers = 99\n")
+    assert str(refused.value).startswith(f"{tmp_path / 'server.hcl'}:6: workers is a number")
+    with pytest.raises(BadConfiguration) as refused:
+        _load(tmp_path, _STORAGE + '\nlistener "tcp" {\n  address = "nowhere:http"\n}')
+    assert str(refused.value).startswith(f"{tmp_path / 'server.hcl'}:4, listener tcp: ")
+
+
+def test_a_refused_key_that_asks_for_nothing_is_no_mistake(tmp_path: Path) -> None:
+    settings, _ = _load(tmp_path, _proxied('redact_version = false\n proxy_protocol_behavior = ""'))
+    assert settings.listeners[0].address == "0.0.0.0:1"
+
+
+def test_a_listener_knows_its_proxies_and_its_headers(tmp_path: Path) -> None:
+    settings, warnings = _load(
+        tmp_path,
+        _proxied("""
+        x_forwarded_for_authorized_addrs = ["10.0.0.0/8", "::1"]
+        x_forwarded_for_hop_skips = "1"
+        x_forwarded_for_reject_not_present = false
+        max_request_size = 65536
+        http_read_timeout = "5s"
+        custom_response_headers {
+          "default" = { "X-A" = ["one", "two"] }
+          "2xx" = { "X-B" = "three" }
+        }
+        """),
+    )
+    assert warnings == []
+    listener = settings.listeners[0]
+    assert listener.forwarded == Forwarded(["10.0.0.0/8", "::1"], 1, reject_absent=False)
+    assert listener.headers == {"default": {"x-a": "one; two"}, "2xx": {"x-b": "three"}}
+    assert (listener.max_body, listener.body_timeout) == (65536, 5.0)
+
+
+def test_json_says_the_same_of_headers(tmp_path: Path) -> None:
+    path = tmp_path / "server.json"
+    path.write_text(
+        '{"storage": {"lmdb": {"path": "/data"}}, "listener": {"tcp": {"address": "127.0.0.1:1",'
+        ' "custom_response_headers": {"default": {"X-A": ["one"]}}}}}'
+    )
+    settings, _ = load([f"-config={path}"], {})
+    assert settings.listeners[0].headers == {"default": {"x-a": "one"}}
+
+
+def test_the_environment_wins_over_files_and_the_command_line_over_both(tmp_path: Path) -> None:
+    path = tmp_path / "server.hcl"
+    path.write_text(_MINIMAL + 'log_level = "warn"\napi_addr = "http://file"\nlog_format = "json"')
+    environment = {
+        "VAULT_API_ADDR": "http://vault",
+        "BAO_REDIRECT_ADDR": "http://bao",
+        "CUSTODY_LOG_LEVEL": "error",
+        "BAO_LOG_FORMAT": "standard",
+        "CUSTODY_LOG_FORMAT": "",
+    }
+    settings, _ = load([f"-config={path}", "-log-level", "debug"], environment)
+    assert settings.api_addr == "http://bao"
+    assert (settings.log_level, settings.log_format) == ("debug", "standard")
+    with pytest.raises(BadConfiguration, match=r"^CUSTODY_LOG_LEVEL: log_level is one of"):
+        load([f"-config={path}"], {"CUSTODY_LOG_LEVEL": "loud"})
+    with pytest.raises(BadConfiguration, match=r"^-log-format: log_format is one of"):
+        load([f"-config={path}", "--log-format=xml"], {})

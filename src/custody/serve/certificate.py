@@ -1,0 +1,30 @@
+"""Checking a listener's certificate and key before anything depends on them."""
+
+import ssl
+
+from custody.serve.settings import TLS
+
+
+class BadCertificate(Exception):
+    """A certificate or key that cannot be served; the text names the file."""
+
+
+def check(tls: TLS) -> None:
+    """Raise BadCertificate unless the key belongs to the certificate and both can be read."""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_password)
+    except ssl.SSLError as error:
+        reason = "the key does not belong to it" if _mismatch(error) else "it is not valid PEM"
+        raise BadCertificate(f"{tls.cert_file} with {tls.key_file}: {reason}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "the key is encrypted"
+        raise BadCertificate(f"{tls.cert_file} with {tls.key_file}: {reason}") from error
+
+
+def _mismatch(error: ssl.SSLError) -> bool:
+    return error.reason == "KEY_VALUES_MISMATCH"
+
+
+def _no_password() -> str:
+    raise ValueError("an encrypted key would need a password at each start")

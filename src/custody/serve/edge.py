@@ -1,0 +1,39 @@
+"""The application of one listener: the edge, behind what its configuration puts in front of it."""
+
+from collections.abc import Sequence
+
+from custody.base.ids import Source
+from custody.http.app import App, Pipeline
+from custody.http.custom import ASGI, CustomHeaders
+from custody.http.forwarded import ForwardedFor
+from custody.serve.settings import Listener
+
+
+class Edge:
+    """One listener's application, and how many requests it is answering."""
+
+    def __init__(self, listener: Listener, pipeline: Pipeline, source: Source) -> None:
+        self._app = App(pipeline, source, listener.max_body, listener.body_timeout)
+        served: ASGI = self._app
+        if listener.forwarded is not None:
+            trusted = listener.forwarded
+            served = ForwardedFor(
+                served,
+                trusted.networks,
+                hop_skips=trusted.hop_skips,
+                reject_strangers=trusted.reject_strangers,
+                reject_absent=trusted.reject_absent,
+            )
+        if listener.headers:
+            served = CustomHeaders(served, listener.headers)
+        self.application = served
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being answered."""
+        return self._app.in_flight
+
+
+def in_flight(edges: Sequence[Edge]) -> int:
+    """Requests that any of them is answering."""
+    return sum(edge.in_flight for edge in edges)

@@ -1,0 +1,163 @@
+"""Reads a `listener` block: where to listen, with which certificate, and behind which proxies."""
+
+import ipaddress
+import os
+import re
+from typing import Final
+
+from custody.http.custom import RESERVED, STATUS
+from custody.http.limits import MAX_BODY_BYTES, SMALL_BODY_BYTES
+from custody.serve.fields import BadConfiguration, Fields, Known, Placed
+from custody.serve.known import IGNORED_LISTENER, REFUSED_LISTENER
+from custody.serve.settings import TLS, Forwarded, Listener
+
+DEFAULT_PORT: Final = 8200
+_KNOWN: Final = Known(
+    (
+        "address", "custom_response_headers", "http_read_header_timeout", "http_read_timeout",
+        "max_request_size", "tls_cert_file", "tls_disable", "tls_key_file", "tls_max_version",
+        "tls_min_version", "x_forwarded_for_authorized_addrs", "x_forwarded_for_hop_skips",
+        "x_forwarded_for_reject_not_authorized", "x_forwarded_for_reject_not_present",
+    ),
+    IGNORED_LISTENER,
+    REFUSED_LISTENER,
+)  # fmt: skip
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
+
+
+def read_listener(block: Placed) -> tuple[Listener, list[str]]:
+    """The listener of a block, and warnings. Raises BadConfiguration."""
+    if block.labels != ("tcp",):
+        raise BadConfiguration(f"{block.at}: unknown listener; this release has tcp")
+    fields = Fields.of(block)
+    warnings = list(fields.check(_KNOWN))
+    at = f"{block.at}, listener tcp"
+    host, port = _address(fields)
+    listener = Listener(
+        host,
+        port,
+        tls=_tls(fields, host, at, warnings),
+        header_timeout=float(fields.seconds("http_read_header_timeout", "30s")),
+        body_timeout=float(fields.seconds("http_read_timeout", "30s")),
+        max_body=_max_body(fields),
+        forwarded=_forwarded(fields),
+        headers=_headers(fields),
+    )
+    return listener, warnings
+
+
+def _address(fields: Fields) -> tuple[str, int]:
+    """Host and port of `host:port`, `[v6]:port`, `:port` or `host`. Raises BadConfiguration."""
+    text = fields.text("address", f"127.0.0.1:{DEFAULT_PORT}")
+    host, colon, port = text.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = text, str(DEFAULT_PORT)
+    host = host.removeprefix("[").removesuffix("]") or "0.0.0.0"  # noqa: S104 - asked for by ":port"
+    if not port.isascii() or not port.isdigit() or int(port) >= 1 << 16:
+        raise fields.error("address", f'"{text}" is not an address')
+    return host, int(port)
+
+
+def _tls(fields: Fields, host: str, at: str, warnings: list[str]) -> TLS | None:
+    cert, key = fields.text("tls_cert_file"), fields.text("tls_key_file")
+    if fields.flag("tls_disable"):
+        if cert or key:
+            warnings.append(f"{at}: tls_disable is set, so its certificate is not used")
+        return None
+    if not cert and not key and _is_loopback(host):
+        warnings.append(f"{at}: plain HTTP, since the address is loopback")
+        return None
+    if not cert or not key:
+        raise BadConfiguration(
+            f"{at}: tls_cert_file and tls_key_file are needed"
+            " (or tls_disable = true, if plain HTTP is what you want)"
+        )
+    for name in ("tls_cert_file", "tls_key_file"):
+        if not os.access(fields.text(name), os.R_OK):
+            raise fields.error(name, f"cannot read {fields.text(name)}")
+    if fields.choice("tls_max_version", "tls13", ("tls12", "tls13")) != "tls13":
+        raise fields.error("tls_max_version", "this release cannot forbid TLS 1.3")
+    return TLS(cert, key, fields.choice("tls_min_version", "tls12", ("tls12", "tls13")))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _max_body(fields: Fields) -> int:
+    """`max_request_size`; 0 means the default, as in Vault, and more than that is nowhere taken."""
+    if fields.number("max_request_size", 0, 0, MAX_BODY_BYTES) == 0:
+        return MAX_BODY_BYTES
+    return fields.number("max_request_size", 0, SMALL_BODY_BYTES, MAX_BODY_BYTES)
+
+
+def _forwarded(fields: Fields) -> Forwarded | None:
+    networks = fields.texts("x_forwarded_for_authorized_addrs")
+    for text in networks:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            raise fields.error(
+                "x_forwarded_for_authorized_addrs", f'"{text}" is not a network: {error}'
+            ) from error
+    if not networks:
+        for key in ("hop_skips", "reject_not_authorized", "reject_not_present"):
+            if fields.has(f"x_forwarded_for_{key}"):
+                raise fields.error(
+                    f"x_forwarded_for_{key}",
+                    f"x_forwarded_for_{key} needs x_forwarded_for_authorized_addrs",
+                )
+        return None
+    return Forwarded(
+        networks=networks,
+        hop_skips=fields.number("x_forwarded_for_hop_skips", 0, 0, 100),
+        reject_strangers=fields.flag("x_forwarded_for_reject_not_authorized", default=True),
+        reject_absent=fields.flag("x_forwarded_for_reject_not_present", default=True),
+    )
+
+
+def _headers(fields: Fields) -> dict[str, dict[str, str]]:
+    """Headers by status: `default`, a class as in `2xx`, or a status. Raises BadConfiguration."""
+    key = "custom_response_headers"
+    read: dict[str, dict[str, str]] = {}
+    for status, headers in fields.mapping(key).items():
+        if not STATUS.fullmatch(status):
+            raise fields.error(key, f'"{status}" is not default, a class (2xx) or a status (200)')
+        named = _one(headers)
+        if not isinstance(named, dict):
+            raise fields.error(key, f"{status} is a block of headers")
+        read[status] = {
+            _checked_name(fields, str(name)): _value(fields, str(name), value)
+            for name, value in named.items()
+        }
+    return read
+
+
+def _checked_name(fields: Fields, name: str) -> str:
+    lowered = name.lower()
+    if not _HEADER_NAME.fullmatch(name):
+        raise fields.error("custom_response_headers", f'"{name}" is not the name of a header')
+    if lowered in RESERVED or lowered.startswith("x-vault-"):
+        raise fields.error("custom_response_headers", f"{name} is set by the server alone")
+    return lowered
+
+
+def _value(fields: Fields, name: str, value: object) -> str:
+    texts = value if isinstance(value, list) else [value]
+    read = [text for text in texts if isinstance(text, str) and _is_value(text)]
+    if not read or len(read) != len(texts):
+        raise fields.error("custom_response_headers", f"{name} is a list of texts")
+    return "; ".join(read)
+
+
+def _is_value(text: str) -> bool:
+    return text.isprintable() and text.isascii()
+
+
+def _one(value: object) -> object:
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
