@@ -38,10 +38,12 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditTable(Record, frozen=True, kw_only=True):
-    """Every device by its path, which ends in a slash."""
+    """Every device by its path, which ends in a slash. `headers` are the request headers that
+    records show, in lower case, and whether their values are hashed."""
 
     SCHEMA: ClassVar[int] = 1
     devices: dict[str, DeviceConfig] = msgspec.field(default_factory=dict)
+    headers: dict[str, bool] = msgspec.field(default_factory=dict)
 
 
 EMPTY: Final = AuditTable()
@@ -129,6 +131,11 @@ def sync_declared(
     if devices == table.devices:
         return table
     return _write(txn, devices)
+
+
+def set_headers(txn: Transaction, headers: dict[str, bool]) -> None:
+    """Show these request headers in records, and no others."""
+    txn.put(Table.AUDIT, KEY, encode(msgspec.structs.replace(read(txn), headers=headers)))
 
 
 def _decode(data: bytes) -> AuditTable:

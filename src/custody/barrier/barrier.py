@@ -117,6 +117,10 @@ class Barrier:
             raise Tampered(Table.META.name, HEAD[1:], "the log has no head")
         return head.time_ns
 
+    def count(self, view: View, table: Table) -> int:
+        """How many rows a table has, as the sum kept of it says. Raises Tampered."""
+        return self._open().books.digests.read(view.raw, table).rows
+
     def encryptions(self, view: View, term: int) -> int:
         """An upper bound on the encryptions done under `term`. Raises Tampered."""
         return self._open().books.counter.reserved(view.raw, term)

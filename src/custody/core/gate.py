@@ -73,6 +73,7 @@ class Gate:
         self._desk = desk
         self._routes = routes
         self._audit_mounts = views.Views(views.audit_mount)
+        self._shown_headers: Mapping[str, bool] = {}  # name → whether its values are hashed
         self._plugin_mounts = views.Views(views.plugin_mount(desk.settings))
         self._decisions = views.Views(views.audit_decision)
         self._callers: views.Views[TokenEntry, views.Principal] = views.Views(views.Principal)
@@ -126,6 +127,7 @@ class Gate:
             # The row is written at initialisation: without it we do not know who must be told.
             raise AuditFailed("the table of audit devices is missing")
         self._broker.use(table)
+        self._shown_headers = table.headers
 
     def _decide(self, rows: Rows, call: Call, draft: _Draft) -> Case:
         mount = draft.mount = mounts.resolve(rows, call.path)
@@ -252,6 +254,12 @@ class Gate:
             remote_address=call.remote_address,
             remote_port=call.remote_port,
             wrap_ttl=call.wrap_ttl,
+            headers=views.audit_headers(call.headers, self._shown_headers)
+            if self._shown_headers
+            else None,
+            clear_headers=views.clear_headers(self._shown_headers)
+            if self._shown_headers
+            else NO_KEYS,
             error=error,
             clear_numbers=NO_KEYS if draft.match is None else draft.match.route.clear_numbers,
         )

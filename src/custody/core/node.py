@@ -2,11 +2,12 @@
 
 from typing import Final
 
+from custody import __version__
 from custody.audit import table as audit_table
 from custody.base.errors import CustodyError, MethodNotAllowed, Sealed
 from custody.base.secret import Secret
 from custody.base.store import Transaction
-from custody.core import mounts
+from custody.core import mounts, versions
 from custody.core.bootstrap import TokenHasher
 from custody.core.call import Answer, Call
 from custody.core.confine import Desk
@@ -90,6 +91,7 @@ class Node:
 
         def sync(txn: Transaction) -> None:
             audit_table.sync_declared(txn, declared, keys, now_ns)
+            versions.note(txn, __version__, now_ns)
 
         await self.parts.barrier.write(sync, essential=True)
 

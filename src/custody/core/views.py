@@ -4,7 +4,7 @@ Entries come from the barrier's memo, so one object is one stored row: its ident
 here, and holding the entry keeps that identity from being used again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -108,6 +108,23 @@ def audit_caller(token_hash: bytes, entry: TokenEntry) -> record.Caller:
         token_issue_time=rfc3339(entry.created_ns),
         remaining_uses=entry.num_uses,
     )
+
+
+def audit_headers(
+    headers: Iterable[tuple[bytes, bytes]], shown: Mapping[str, bool]
+) -> Mapping[str, tuple[str, ...]]:
+    """Those request headers that records show, each with all its values."""
+    found: dict[str, tuple[str, ...]] = {}
+    for raw, value in headers:
+        name = raw.decode("latin-1")
+        if name in shown:
+            found[name] = (*found.get(name, ()), value.decode("latin-1"))
+    return found
+
+
+def clear_headers(shown: Mapping[str, bool]) -> frozenset[str]:
+    """The names of those whose values are not hashed."""
+    return frozenset(name for name, hashed in shown.items() if not hashed)
 
 
 def audit_decision(decision: Decision) -> record.Decision:

@@ -157,6 +157,7 @@ class App:
             remote_port=int(client[1]),
             help=target.help,
             head=target.head,
+            headers=scope["headers"],
         )
 
     async def _body(self, target: Target, headers: Headers, receive: Receive) -> Mapping[str, Any]:

@@ -56,7 +56,8 @@ class Action:
     `body` is a `custody.plugin.fields.Fields` subclass that types the body (WRITE, PATCH) or the
     query (READ, LIST, DELETE). None means: no fields are known; whatever comes is kept in
     `request.raw` and, unless `free` is set, warned about. `essential` writes (revocations) are
-    taken even below the low-water mark of the disk.
+    taken even below the low-water mark of the disk. `shows` names the fields of the answer's data
+    with their types, for the description of the API; None: which there are depends.
     """
 
     run: Handler | Actor
@@ -66,6 +67,7 @@ class Action:
     essential: bool = False
     access: Access | None = None  # overrides the route's
     help: str = ""
+    shows: Mapping[str, object] | None = None
 
 
 def reads(run: Handler, body: type[Any] | None = None, **more: Any) -> Action:

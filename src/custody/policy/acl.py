@@ -146,6 +146,11 @@ class ACL:
         grant = self.find(path, listing=True)
         return capability.names(grant.bits if grant is not None else 0)
 
+    def summary(self) -> tuple[Mapping[str, Grant], Mapping[str, Grant]]:
+        """The grants by exact path, and those by pattern: a prefix without its `*`, or with `+`."""
+        segments = {one.grant.pattern: one.grant for one in self._segments}
+        return self._exact, {**self._prefixes, **segments}
+
     def filter_keys(self, decision: Decision, path: str, keys: Iterable[str]) -> list[str]:
         """The `keys` of a list of `path` that the caller may read (folders: list).
 

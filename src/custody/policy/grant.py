@@ -67,6 +67,18 @@ class Grant:
         """The merged capabilities as words, sorted."""
         return capability.names(self.bits)
 
+    def restrictions(self) -> Mapping[str, object]:
+        """What narrows the capabilities, by the names that policies have for it."""
+        found: dict[str, object] = {
+            "allowed_parameters": dict(self._allowed),
+            "denied_parameters": dict(self._denied),
+            "required_parameters": self._required,
+            "min_wrapping_ttl": self._shortest_ns // NANOSECOND,
+            "max_wrapping_ttl": self._longest_ns // NANOSECOND,
+            "pagination_limit": self._limit,
+        }
+        return {name: value for name, value in found.items() if value}
+
     def verdict(self, operation: str) -> Decision:
         """What the capabilities alone say; made beforehand."""
         found = self._verdicts.get(operation)

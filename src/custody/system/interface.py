@@ -1,5 +1,6 @@
 """`sys/internal/ui`: what user interfaces and the command line ask before they ask."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from custody.base.errors import PermissionDenied
@@ -9,6 +10,7 @@ from custody.core.mounts import AUTH, MountEntry
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, reads
 from custody.policy import service as policies
+from custody.policy.grant import Grant
 from custody.system.mount_config import describe
 
 _PUBLIC: Final = ("type", "description", "options")  # what the caller without a token sees
@@ -48,6 +50,26 @@ def namespaces(_request: Request, _rows: SystemRows) -> Reply:
     return Reply(data={})
 
 
+def resultant_acl(request: Request, rows: SystemRows) -> Reply:
+    """All that the caller's policies grant, for interfaces that hide what would be refused."""
+    caller = request.caller
+    acl = policies.acl_for(rows.rows, () if caller is None else caller.policies, request.now_ns)
+    if acl.root:
+        return Reply(data={"root": True})
+    exact, wild = acl.summary()
+    return Reply(
+        data={
+            "root": False,
+            "exact_paths": {path: _granted(grant) for path, grant in exact.items()},
+            "glob_paths": {path: _granted(grant) for path, grant in wild.items()},
+        }
+    )
+
+
+def _granted(grant: Grant) -> Mapping[str, object]:
+    return {"capabilities": grant.capability_names(), **grant.restrictions()}
+
+
 def _touches(request: Request, rows: SystemRows, entry: MountEntry) -> bool:
     caller = request.caller
     if caller is None:
@@ -74,5 +96,10 @@ ROUTES: Final = (
         {Op.READ: reads(namespaces)},
         access=Access.OPTIONAL,
         help="The namespaces that the caller may enter.",
+    ),
+    Route(
+        "internal/ui/resultant-acl",
+        {Op.READ: reads(resultant_acl)},
+        help="All that the caller's policies grant.",
     ),
 )

@@ -1,0 +1,186 @@
+"""`sys/leases`: the leases of credentials. No engine hands any out yet, so none is ever found.
+
+Tokens are no leases here: they have `auth/token`. To revoke tokens by a prefix of the path that
+made them is refused rather than acknowledged and not done.
+"""
+
+from typing import Final
+
+from custody.base.errors import BadRequest, NotFound
+from custody.core.confine import SystemRows
+from custody.core.mounts import AUTH
+from custody.plugin.fields import Duration, Fields
+from custody.plugin.request import Reply, Request
+from custody.plugin.route import Access, Op, Route, reads
+
+_IRREVOCABLE: Final = "irrevocable"
+_ACCEPTED: Final = 202
+
+
+class LeaseFields(Fields, frozen=True, kw_only=True):
+    """A lease by its id."""
+
+    lease_id: str = ""
+
+
+class RenewFields(Fields, frozen=True, kw_only=True):
+    """A lease, and for how long from now it is wanted."""
+
+    lease_id: str = ""
+    url_lease_id: str = ""
+    increment: Duration = Duration(0)
+
+
+class RevokeFields(Fields, frozen=True, kw_only=True):
+    """A lease; `sync` waits until it is revoked."""
+
+    lease_id: str = ""
+    url_lease_id: str = ""
+    sync: bool = False
+
+
+class PrefixFields(Fields, frozen=True, kw_only=True):
+    """`sync` waits until all are revoked."""
+
+    sync: bool = False
+
+
+class KindFields(Fields, frozen=True, kw_only=True):
+    """Which leases; the only kind that can be asked for is `irrevocable`."""
+
+    type: str = ""
+    include_child_namespaces: bool = False
+    limit: str = ""
+
+
+class ListFields(Fields, frozen=True, kw_only=True):
+    """A page of leases."""
+
+    after: str = ""
+    limit: int = 0
+
+
+def look_up(request: Request, _rows: SystemRows) -> Reply:
+    """What is known of a lease."""
+    fields: LeaseFields = request.body
+    _named(fields.lease_id)
+    raise BadRequest("invalid lease")
+
+
+def list_leases(_request: Request, _rows: SystemRows) -> Reply:
+    """The leases below a prefix, one level of it."""
+    raise NotFound
+
+
+def renew(request: Request, _rows: SystemRows) -> Reply:
+    """Prolong a lease."""
+    fields: RenewFields = request.body
+    _named(fields.lease_id or request.params.get("url_lease_id", "") or fields.url_lease_id)
+    raise BadRequest("lease not found")
+
+
+def revoke(request: Request, _rows: SystemRows) -> None:
+    """Revoke a lease; one that is not there is revoked."""
+    fields: RevokeFields = request.body
+    _named(fields.lease_id or request.params.get("url_lease_id", "") or fields.url_lease_id)
+
+
+def revoke_prefix(request: Request, _rows: SystemRows) -> None:
+    """Revoke all leases below a prefix."""
+    prefix = request.params["prefix"]
+    if not prefix or prefix.endswith("/"):
+        raise BadRequest("cannot write to a path ending in '/'")
+    if f"{prefix}/".startswith(AUTH):
+        raise BadRequest(
+            "tokens cannot be revoked by prefix in this version; "
+            "revoke them by auth/token/revoke or auth/token/revoke-accessor"
+        )
+
+
+def list_irrevocable(request: Request, _rows: SystemRows) -> Reply:
+    """The leases that could not be revoked."""
+    _irrevocable(request)
+    return Reply(data={"lease_count": 0, "leases": []})
+
+
+def count(request: Request, _rows: SystemRows) -> Reply:
+    """How many leases could not be revoked, by mount."""
+    _irrevocable(request)
+    return Reply(data={"lease_count": 0, "counts": {}})
+
+
+def tidy(request: Request, _rows: SystemRows) -> Reply:
+    """Look for leases that nothing refers to."""
+    request.warn(
+        "Tidy operation successfully started. Any information from the operation will be printed "
+        "to Custody's server logs."
+    )
+    return Reply(status=_ACCEPTED)
+
+
+def _named(lease_id: str) -> None:
+    if not lease_id:
+        raise BadRequest("lease_id must be specified")
+
+
+def _irrevocable(request: Request) -> None:
+    fields: KindFields = request.body
+    if fields.type != _IRREVOCABLE:
+        raise NotFound
+    if fields.limit not in {"", "none"} and not fields.limit.isdigit():
+        raise BadRequest("invalid 'limit' value")
+
+
+_RENEW: Final = {Op.WRITE: reads(renew, RenewFields)}
+_REVOKE: Final = {Op.WRITE: reads(revoke, RevokeFields)}
+_PREFIX: Final = {Op.WRITE: reads(revoke_prefix, PrefixFields)}
+_LIST: Final = reads(list_leases, ListFields, access=Access.SUDO, shows={"keys": list[str]})
+
+ROUTES: Final = (
+    Route(
+        "leases",
+        {
+            Op.READ: reads(
+                list_irrevocable, KindFields, shows={"lease_count": int, "leases": list[str]}
+            )
+        },
+        access=Access.SUDO,
+        help="Leases that could not be revoked.",
+    ),
+    Route(
+        "leases/count",
+        {Op.READ: reads(count, KindFields, shows={"lease_count": int, "counts": dict[str, int]})},
+        help="How many leases could not be revoked.",
+    ),
+    Route(
+        "leases/lookup",
+        {Op.WRITE: reads(look_up, LeaseFields), Op.LIST: _LIST},
+        help="What is known of a lease; the first level of all.",
+    ),
+    Route("leases/lookup/{prefix...}", {Op.LIST: _LIST}, help="The leases below a prefix."),
+    Route("leases/renew", _RENEW, help="Prolong a lease."),
+    Route("leases/renew/{url_lease_id...}", _RENEW, help="Prolong a lease."),
+    Route("leases/revoke", _REVOKE, help="Revoke a lease."),
+    Route("leases/revoke/{url_lease_id...}", _REVOKE, help="Revoke a lease."),
+    Route(
+        "leases/revoke-prefix/{prefix...}", _PREFIX, access=Access.SUDO,
+        help="Revoke all leases below a prefix.",
+    ),
+    Route(
+        "leases/revoke-force/{prefix...}", _PREFIX, access=Access.SUDO,
+        help="Forget all leases below a prefix, even where revoking them fails.",
+    ),
+    Route("leases/tidy", {Op.WRITE: reads(tidy)}, help="Look for leases that nothing refers to."),
+    Route("renew", _RENEW, help="The old path of leases/renew."),
+    Route("renew/{url_lease_id...}", _RENEW, help="The old path of leases/renew."),
+    Route("revoke", _REVOKE, help="The old path of leases/revoke."),
+    Route("revoke/{url_lease_id...}", _REVOKE, help="The old path of leases/revoke."),
+    Route(
+        "revoke-prefix/{prefix...}", _PREFIX, access=Access.SUDO,
+        help="The old path of leases/revoke-prefix.",
+    ),
+    Route(
+        "revoke-force/{prefix...}", _PREFIX, access=Access.SUDO,
+        help="The old path of leases/revoke-force.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,195 @@
+"""`sys/plugins`: the kinds of engines and methods that are built in, and no others."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from custody.base.errors import BadRequest, NotFound, UnsupportedOperation
+from custody.base.ids import new_uuid
+from custody.core import mounts
+from custody.core.confine import SystemRows
+from custody.plugin.fields import Fields, Strings
+from custody.plugin.request import Reply, Request
+from custody.plugin.route import Access, Engine, Op, Route, reads
+from custody.system.mount_config import RUNNING
+
+_TYPES: Final = ("auth", "database", "secret")
+_NO_DIRECTORY: Final = "could not set plugin, plugin directory is not configured"
+
+
+class RegisterFields(Fields, frozen=True, kw_only=True):
+    """A plugin to register."""
+
+    sha256: str = ""
+    sha_256: str = ""
+    command: str = ""
+    args: Strings = Strings()
+    env: Strings = Strings()
+    version: str = ""
+    oci_image: str = ""
+    runtime: str = ""
+
+
+class VersionFields(Fields, frozen=True, kw_only=True):
+    """Of which version."""
+
+    version: str = ""
+
+
+class ReloadFields(Fields, frozen=True, kw_only=True):
+    """What to reload: one plugin everywhere, or the plugins of mounts."""
+
+    plugin: str = ""
+    mounts: Strings = Strings()
+    scope: str = ""
+
+
+def list_all(_request: Request, rows: SystemRows) -> Reply:
+    """Every plugin, by type."""
+    names = {kind: _names(rows, kind) for kind in _TYPES}
+    detailed = [
+        {
+            "builtin": True,
+            "deprecation_status": "supported",
+            "name": name,
+            "type": kind,
+            "version": RUNNING,
+        }
+        for kind, found in names.items()
+        for name in found
+    ]
+    return Reply(data={**names, "detailed": detailed})
+
+
+def list_type(request: Request, rows: SystemRows) -> Reply:
+    """The plugins of one type."""
+    kind = request.params["name"]
+    if kind not in _TYPES:
+        raise UnsupportedOperation
+    names = _names(rows, kind)
+    if not names:
+        raise NotFound
+    return Reply(data={"keys": names})
+
+
+def read(request: Request, rows: SystemRows) -> Reply:
+    """One plugin."""
+    kind, name = request.params["type"], request.params["name"]
+    if kind not in _TYPES:
+        return _untyped(request, f"{kind}/{name}")
+    if name not in _names(rows, kind):
+        raise NotFound
+    return Reply(
+        data={
+            "args": None,
+            "builtin": True,
+            "command": "",
+            "declarative": False,
+            "deprecation_status": "supported",
+            "name": name,
+            "oci": False,
+            "sha256": "",
+            "version": RUNNING,
+        }
+    )
+
+
+def read_untyped(request: Request, _rows: SystemRows) -> Reply:
+    """A plugin without its type, which is not enough to name it."""
+    return _untyped(request, request.params["name"])
+
+
+def register(request: Request, _rows: SystemRows) -> Reply:
+    """Register a plugin: there is no directory from which programs would be started."""
+    fields: RegisterFields = request.body
+    if request.params.get("type", "secret") not in _TYPES:
+        raise BadRequest(f"unknown plugin type {request.params['type']!r}")
+    if not (fields.sha256 or fields.sha_256):
+        raise BadRequest("missing SHA-256 value")
+    if not (fields.command or fields.oci_image):
+        raise BadRequest("must provide at least one of command or oci_image")
+    raise BadRequest(_NO_DIRECTORY)
+
+
+def deregister(_request: Request, _rows: SystemRows) -> None:
+    """Forget a registered plugin; what is built in stays."""
+
+
+def reload(request: Request, rows: SystemRows) -> Reply:
+    """Start plugins anew: what is built in has no process of its own, and is as it was."""
+    fields: ReloadFields = request.body
+    if fields.plugin and fields.mounts:
+        raise BadRequest("plugin and mounts cannot be set at the same time")
+    if not fields.plugin and not fields.mounts:
+        raise BadRequest("plugin or mounts must be provided")
+    if fields.scope not in {"", "global"}:
+        raise BadRequest('reload scope must be omitted or "global"')
+    for path in fields.mounts:
+        if mounts.read(rows.rows, mounts.normalise(path)) is None:
+            raise BadRequest(f'cannot fetch mount entry on "{mounts.normalise(path)}"')
+    return Reply(data={"reload_id": new_uuid(request.source)})
+
+
+def _untyped(request: Request, name: str) -> Reply:
+    request.warn(
+        f'Deprecated API endpoint, cannot read plugin information from catalog for "{name}"'
+    )
+    return Reply()
+
+
+def _names(rows: SystemRows, kind: str) -> list[str]:
+    return sorted(name for name, engine in rows.catalog.items() if _type(engine) == kind)
+
+
+def _type(engine: Engine) -> str:
+    if engine.system:
+        return ""
+    return "auth" if engine.auth else "secret"
+
+
+_READ: Final[Mapping[str, object]] = {
+    "args": list[str] | None,
+    "builtin": bool,
+    "command": str,
+    "declarative": bool,
+    "deprecation_status": str,
+    "name": str,
+    "oci": bool,
+    "sha256": str,
+    "version": str,
+}
+_LISTED: Final[Mapping[str, object]] = {
+    "auth": list[str],
+    "database": list[str],
+    "secret": list[str],
+    "detailed": list[dict[str, object]],
+}
+
+ROUTES: Final = (
+    Route("plugins/catalog", {Op.READ: reads(list_all, shows=_LISTED)}, help="Every plugin."),
+    Route(
+        "plugins/catalog/{name}",
+        {
+            Op.LIST: reads(list_type, shows={"keys": list[str]}),
+            Op.READ: reads(read_untyped, VersionFields),
+            Op.WRITE: reads(register, RegisterFields),
+            Op.DELETE: reads(deregister),
+        },
+        access=Access.SUDO,
+        help="The plugins of a type; a plugin without its type.",
+    ),
+    Route(
+        "plugins/catalog/{type}/{name}",
+        {
+            Op.READ: reads(read, VersionFields, shows=_READ),
+            Op.WRITE: reads(register, RegisterFields),
+            Op.DELETE: reads(deregister, VersionFields),
+        },
+        access=Access.SUDO,
+        help="One plugin.",
+    ),
+    Route(
+        "plugins/reload/backend",
+        {Op.WRITE: reads(reload, ReloadFields, shows={"reload_id": str})},
+        help="Start plugins anew.",
+    ),
+)
