@@ -17,7 +17,7 @@ from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, reads, writes
 from custody.system.mount_config import TuneFields, changed, describe
 
-_PSEUDO: Final[Mapping[str, tuple[str, str]]] = {"kv-v2": ("kv", "2"), "kv-v1": ("kv", "1")}
+PSEUDO: Final[Mapping[str, tuple[str, str]]] = {"kv-v2": ("kv", "2"), "kv-v1": ("kv", "1")}
 _KV_V1: Final = "kv-v1"  # the catalog's name of the engine behind `generic` and unversioned `kv`
 _KV_VERSIONS: Final = ("", "1", "2")
 _BUILTIN: Final = frozenset(("system", "token", "identity", "cubbyhole"))
@@ -167,8 +167,8 @@ def _kind_of(fields: EnableFields) -> tuple[str, Mapping[str, str]]:
     options: dict[str, str] = dict(fields.options)
     if not options and isinstance(fields.config.get("options"), dict):
         options = {str(key): str(value) for key, value in fields.config["options"].items()}
-    if kind in _PSEUDO:
-        kind, options["version"] = _PSEUDO[kind]
+    if kind in PSEUDO:
+        kind, options["version"] = PSEUDO[kind]
     return kind, options
 
 

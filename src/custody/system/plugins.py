@@ -11,6 +11,7 @@ from custody.plugin.fields import Fields, Strings
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Engine, Op, Route, reads
 from custody.system.mount_config import RUNNING
+from custody.system.mounts import PSEUDO
 
 _TYPES: Final = ("auth", "database", "secret")
 _NO_DIRECTORY: Final = "could not set plugin, plugin directory is not configured"
@@ -137,7 +138,8 @@ def _untyped(request: Request, name: str) -> Reply:
 
 
 def _names(rows: SystemRows, kind: str) -> list[str]:
-    return sorted(name for name, engine in rows.catalog.items() if _type(engine) == kind)
+    known = (name for name, engine in rows.catalog.items() if _type(engine) == kind)
+    return sorted(name for name in known if name not in PSEUDO)
 
 
 def _type(engine: Engine) -> str:
