@@ -65,7 +65,7 @@ class Barrier:
 
     async def write(
         self,
-        fn: Callable[[Transaction], T],
+        fn: Callable[[BarrierTransaction], T],
         *,
         expect: Mapping[bytes, bytes | None] = _NOTHING,
         request_id: str = "",

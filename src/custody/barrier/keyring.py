@@ -150,11 +150,6 @@ def unwrap_keyring(blob: bytes, root_key: bytes) -> Keyring:
     return keyring
 
 
-def wrapped_version(blob: bytes) -> int:
-    """The version of the keyring in a wrapped blob, unauthenticated: for guards, not for trust."""
-    return int.from_bytes(blob[1 + SCOPE_SIZE : 1 + SCOPE_SIZE + 8], "big")
-
-
 def _wrapped_head(scope: bytes, version: int) -> bytes:
     return bytes([_WRAPPED_VERSION]) + scope + version.to_bytes(8, "big")
 

@@ -1,12 +1,14 @@
 """Writing through the barrier: encrypts at once, then logs, counts and sums what was changed."""
 
 from hashlib import sha256
+from typing import cast
 
 from custody.barrier import log as change_log
 from custody.barrier.digest import Change
 from custody.barrier.envelope import Envelopes
 from custody.barrier.keys import Books
 from custody.barrier.memo import Memo
+from custody.barrier.meta import SealChange
 from custody.barrier.rows import ENCRYPTED, LOGGED, Reader, raw_key
 from custody.base.errors import TooLarge
 from custody.base.ids import Source
@@ -74,6 +76,12 @@ class BarrierTransaction(Reader):
         self._delete(place)
         self._note((place, before, None), len(place))
         return True
+
+    def change_seal(self, change: SealChange) -> None:
+        """Replace rows of the seal. Raises SealChanged where others stand there."""
+        change.apply(cast("RawTransaction", self.raw))
+        for (place, before), (_, after) in zip(change.before, change.after, strict=True):
+            self._note((place, before, after), len(place) + len(after or b""))
 
     def finish(
         self, raw: RawTransaction, books: Books, now_ns: int, request_id: str, flags: int

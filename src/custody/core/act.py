@@ -6,6 +6,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from custody.barrier.rows import View, raw_key
+from custody.barrier.transaction import BarrierTransaction
 from custody.base.secret import Secret
 from custody.base.store import StaleDecision, Table, Transaction
 from custody.core import outbox, reading
@@ -101,13 +102,13 @@ class Act:
         )
         return answer
 
-    async def commit(self, job: Callable[[Transaction], T], *, essential: bool = False) -> T:
+    async def commit(self, job: Callable[[BarrierTransaction], T], *, essential: bool = False) -> T:
         """Commit `job` if its decision still stands, with the row that remembers its record."""
         case = self._case
         commit = _commit(case)
         clock = self.parts.clock
 
-        def remembered(txn: Transaction) -> tuple[T, TokenEntry | None, int]:
+        def remembered(txn: BarrierTransaction) -> tuple[T, TokenEntry | None, int]:
             used = self._pay(txn)
             value = job(txn)
             if not txn.changed:

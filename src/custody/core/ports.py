@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from custody.base.secret import Secret
+from custody.core.ceremony import AnyOutcome, AnyStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,6 @@ class Initialised:
     rows: Sequence[tuple[bytes, bytes]]  # raw key, raw value
     shares: Sequence[Secret[bytes]]
     root_token: Secret[str]
-
-
-@dataclass(frozen=True, slots=True)
-class NextKeyring:
-    """A keyring with one more term, wrapped, to be stored in place of version `replaces`."""
-
-    blob: bytes
-    replaces: int
 
 
 class Custodian(Protocol):
@@ -67,12 +60,15 @@ class Custodian(Protocol):
         """Every process drops its keys before this returns; all are then started anew, sealed."""
         ...
 
-    async def next_keyring(self) -> NextKeyring:
-        """Make the keyring with one more term; it is not used until `install`."""
+    async def take(self, step: AnyStep, meta: Mapping[bytes, bytes]) -> AnyOutcome:
+        """Take a step of a ceremony; `meta` are the stored META rows.
+
+        Raises Sealed, BadRequest for what its bearer did wrong, Unavailable.
+        """
         ...
 
     async def install(self, meta: Mapping[bytes, bytes]) -> None:
-        """Take the stored keyring as the current one and hand it to every process."""
+        """Take what is stored as what is valid, and hand the keyring to every process."""
         ...
 
 

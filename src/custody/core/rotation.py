@@ -2,13 +2,12 @@
 
 from typing import Final
 
-from custody.barrier.meta import swap_keyring
 from custody.base.clock import NANOSECOND
 from custody.base.codec import Record, decode
-from custody.base.errors import Unavailable
-from custody.base.store import RawTransaction, Rows, StaleDecision, Table
-from custody.core.front import Front
+from custody.base.store import Rows, Table
+from custody.core.ceremony import RotateKeyring
 from custody.core.parts import Parts
+from custody.core.sealing import Commit, change_seal
 
 ROTATION: Final = b"rotation"
 MIN_OPERATIONS: Final = 1_000_000
@@ -33,24 +32,13 @@ def read_config(rows: Rows) -> RotationConfig:
     return rows.memo(Table.SETTING, ROTATION, _decode) or RotationConfig()
 
 
-async def rotate_keyring(parts: Parts) -> None:
+async def rotate_keyring(parts: Parts, commit: Commit) -> None:
     """Store a keyring with one more term, then put it to use in every process of the node.
 
     Safe to repeat and to be interrupted: what is stored is what counts, and a stored keyring is
-    handed out at the latest with the next unseal. Raises Unavailable when another was faster.
+    handed out at the latest with the next unseal. Raises SealChanged when another was faster.
     """
-    made = await parts.custodian.next_keyring()
-    keyring = parts.barrier.keyring
-
-    def swap(raw: RawTransaction) -> None:
-        swap_keyring(raw, made.replaces, made.blob, keyring)
-
-    try:
-        await parts.store.write(swap, essential=True)
-    except StaleDecision:
-        await parts.custodian.install(Front(parts).meta())
-        raise Unavailable("the keyring was rotated meanwhile; look at sys/key-status") from None
-    await parts.custodian.install(Front(parts).meta())
+    await change_seal(parts, RotateKeyring(), commit)
     parts.metrics.add("keyring_rotations")
 
 

@@ -1,69 +1,61 @@
 """The default seal: the root key under an unseal key that share holders bring together.
 
-Holds no state but the shares of an unseal in progress. With one share of one, the share is the
-bare unseal key; otherwise shares are Shamir's over GF(2^8), interchangeable with Vault's.
+With one share of one, the share is the bare unseal key; otherwise shares are Shamir's over
+GF(2^8), interchangeable with Vault's.
 """
 
-import hmac
-from dataclasses import dataclass
-
-from custody.base.errors import BadRequest
 from custody.base.ids import Source, new_uuid
 from custody.crypto import aead, shamir
-from custody.crypto.framing import frame
-from custody.crypto.kdf import hkdf
+from custody.seals import wrapping
+from custody.seals.config import SHAMIR, Split
+from custody.seals.quorum import InvalidKey, Quorum
+from custody.seals.wrapping import Purpose
 
-MIN_SHARE = 16
-MAX_SHARE = aead.KEY_SIZE + 1
-_INFO = b"custody shamir seal v1"
-_VERSION = b"\x01"
-
-
-class InvalidKey(BadRequest):
-    """The share or the recovered key is not right: 400."""
+_NAME = b"custody shamir seal v1"
 
 
-@dataclass(frozen=True, slots=True)
-class ShamirConfig:
-    """How many shares there are and how many unseal.
-
-    Raises BadRequest with Vault's reason, without the words that init puts before it.
-    """
-
-    shares: int
-    threshold: int
-
-    def __post_init__(self) -> None:
-        if self.shares < 1:
-            raise BadRequest("shares must be at least one")
-        if self.threshold < 1:
-            raise BadRequest("threshold must be at least one")
-        if self.shares > 1 and self.threshold == 1:
-            raise BadRequest("threshold must be greater than one for multiple shares")
-        if self.shares > shamir.MAX_SHARES:
-            raise BadRequest(f"shares must be less than {shamir.MAX_SHARES + 1}")
-        if self.threshold > shamir.MAX_SHARES:
-            raise BadRequest(f"threshold must be less than {shamir.MAX_SHARES + 1}")
-        if self.threshold > self.shares:
-            raise BadRequest("threshold cannot be larger than shares")
-
-
-def split_unseal_key(key: bytes, config: ShamirConfig, source: Source) -> list[bytes]:
-    """The shares of a 32-byte unseal key; the bare key when there is one."""
-    if config.shares == 1:
+def split_key(key: bytes, split: Split, source: Source) -> list[bytes]:
+    """The shares of a 32-byte key; the bare key when there is one."""
+    if split.shares == 1:
         return [key]
-    return shamir.split(key, config.shares, config.threshold, source)
+    return shamir.split(key, split.shares, split.threshold, source)
+
+
+class ShamirSeal:
+    """The seal once the unseal key is known."""
+
+    kind = SHAMIR
+    identity = ""
+
+    def __init__(self, unseal_key: bytes, source: Source) -> None:
+        self._key = unseal_key
+        self._source = source
+
+    async def wrap(self, key: bytes, purpose: Purpose) -> bytes:
+        """`key` under the unseal key."""
+        return wrapping.wrap(_NAME, self._key, key, purpose, self._source)
+
+    async def unwrap(self, blob: bytes, purpose: Purpose) -> bytes:
+        """The key in `blob`. Raises InvalidKey in the words of a server whose shares were wrong."""
+        return _unwrap(blob, self._key, purpose)
+
+    def __repr__(self) -> str:
+        return "ShamirSeal(…)"
 
 
 def wrap_root_key(root_key: bytes, unseal_key: bytes, source: Source) -> bytes:
-    """The root key encrypted under the unseal key, bound to this purpose."""
-    return _VERSION + aead.encrypt(_wrapping_key(unseal_key), root_key, _place(_VERSION), source)
+    """The root key under the unseal key."""
+    return wrapping.wrap(_NAME, unseal_key, root_key, Purpose.ROOT_KEY, source)
 
 
 def unwrap_root_key(blob: bytes, unseal_key: bytes) -> bytes:
     """The root key. Raises InvalidKey in the words of a server whose shares were wrong."""
+    return _unwrap(blob, unseal_key, Purpose.ROOT_KEY)
+
+
+def _unwrap(blob: bytes, unseal_key: bytes, purpose: Purpose) -> bytes:
     try:
-        return aead.decrypt(_wrapping_key(unseal_key), blob[1:], _place(blob[:1]))
+        return wrapping.unwrap(_NAME, unseal_key, blob, purpose)
     except aead.CannotOpen as error:
         raise InvalidKey(
             "unable to retrieve stored keys: invalid key: failed to decrypt keys from storage: "
@@ -72,19 +64,18 @@ def unwrap_root_key(blob: bytes, unseal_key: bytes) -> bytes:
 
 
 class UnsealProgress:
-    """The shares brought so far, under a nonce that the first one drew."""
+    """The shares of an unseal in progress, under a nonce that the first one drew."""
 
-    __slots__ = ("_config", "_nonce", "_shares")
+    __slots__ = ("_nonce", "_quorum")
 
-    def __init__(self, config: ShamirConfig) -> None:
-        self._config = config
+    def __init__(self, split: Split) -> None:
+        self._quorum = Quorum(split)
         self._nonce = ""
-        self._shares: list[bytes] = []
 
     @property
-    def config(self) -> ShamirConfig:
+    def split(self) -> Split:
         """What the shares are collected for."""
-        return self._config
+        return self._quorum.split
 
     @property
     def nonce(self) -> str:
@@ -94,15 +85,13 @@ class UnsealProgress:
     @property
     def count(self) -> int:
         """How many distinct shares are there."""
-        return len(self._shares)
+        return self._quorum.count
 
     def add(self, share: bytes, source: Source) -> int:
         """Takes a share unless it was brought before; the count so far. Raises InvalidKey."""
-        _check_length(share)
-        if not any(hmac.compare_digest(share, known) for known in self._shares):
+        if self._quorum.add(share):
             self._nonce = self._nonce or new_uuid(source)
-            self._shares.append(share)
-        return len(self._shares)
+        return self._quorum.count
 
     def unseal_key(self) -> bytes | None:
         """The key once the threshold is met, else None; meeting it ends the attempt.
@@ -110,36 +99,17 @@ class UnsealProgress:
         Whether the key is right is seen when it unwraps. Raises InvalidKey for shares that cannot
         belong together.
         """
-        if len(self._shares) < self._config.threshold:
+        if not self._quorum.met:
             return None
-        shares = self._shares
-        self.reset()
-        if self._config.threshold == 1:
-            return shares[0]
         try:
-            return shamir.combine(shares)
-        except shamir.WrongShares as error:
-            raise InvalidKey(f"failed to compute combined key: {error}") from error
+            return self._quorum.key()
+        finally:
+            self.reset()
 
     def reset(self) -> None:
         """Forgets the shares and the nonce."""
         self._nonce = ""
-        self._shares = []
+        self._quorum.reset()
 
     def __repr__(self) -> str:
-        return f"UnsealProgress({self.count} of {self._config.threshold}, nonce={self._nonce!r})"
-
-
-def _check_length(share: bytes) -> None:
-    if len(share) < MIN_SHARE:
-        raise InvalidKey(f"invalid key: key is shorter than minimum {MIN_SHARE} bytes")
-    if len(share) > MAX_SHARE:
-        raise InvalidKey(f"invalid key: key is longer than maximum {MAX_SHARE} bytes")
-
-
-def _wrapping_key(unseal_key: bytes) -> bytes:
-    return hkdf(unseal_key, info=frame(_INFO, b"root key"))
-
-
-def _place(version: bytes) -> bytes:
-    return frame(_INFO, b"wrapped root key", version)
+        return f"UnsealProgress({self._quorum!r}, nonce={self._nonce!r})"

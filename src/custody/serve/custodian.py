@@ -80,9 +80,9 @@ class Custodian:
                 return self._reset()
             case m.Seal():
                 return await self._seal()
-            case m.NextTerm():
-                made = self._keeper.next_keyring()
-                return m.Wrapped(made.blob, made.replaces)
+            case m.Take(step=step, meta=meta):
+                async with self._lock:
+                    return m.Taken(await self._keeper.take(step, meta))
             case m.Install(meta=meta):
                 return await self._install(meta)
             case _:

@@ -1,12 +1,12 @@
-"""The root key, the keyring and the shares of an unseal in progress: what the custodian knows.
+"""The keys, the shares of an unseal in progress, and the ceremonies: what the custodian knows.
 
-No socket, no file: stored rows come in as META rows and go out as blobs. Made rows go through a
-barrier over memory, so that they are the bytes which a running node would have written.
+No socket, no file: stored rows come in as META rows and go out as changes of them. Made rows go
+through a barrier over memory, so that they are the bytes which a running node would have written.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 
 from custody.barrier.barrier import Barrier
 from custody.barrier.keyring import (
@@ -16,39 +16,31 @@ from custody.barrier.keyring import (
     unwrap_keyring,
     wrap_keyring,
 )
-from custody.barrier.meta import MetaRow, read_meta, verify_meta, write_meta
+from custody.barrier.meta import MetaRow, verify_meta, write_meta
 from custody.base.clock import Clock
-from custody.base.codec import decode, encode
+from custody.base.codec import encode
 from custody.base.errors import BadRequest, Sealed, Unavailable
 from custody.base.ids import Source
 from custody.base.secret import Secret
 from custody.base.store import RawTransaction
-from custody.core.ports import Initialised, NextKeyring, SealStatus
-from custody.seals.config import SealConfig
+from custody.core.ceremony import AnyOutcome, AnyStep
+from custody.core.ports import Initialised, SealStatus
+from custody.crypto import aead
+from custody.seals.config import SealConfig, Split
 from custody.seals.shamir import (
-    ShamirConfig,
+    ShamirSeal,
     UnsealProgress,
-    split_unseal_key,
+    split_key,
     unwrap_root_key,
     wrap_root_key,
 )
+from custody.serve.ceremonies import Ceremonies
+from custody.serve.held import Held, seal_config, stored
 from custody.storage.memory import MemoryStore
 
-KEY_SIZE = 32
-MetaRows = Iterable[tuple[bytes, bytes]]  # raw key, raw value
+MetaRows = Collection[tuple[bytes, bytes]]  # raw key, raw value
 FirstRows = Callable[[Barrier], Awaitable[Secret[str]]]
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """An unsealed node's keys."""
-
-    root_key: bytes
-    keyring: Keyring
-
-    def __repr__(self) -> str:
-        return f"_Held({self.keyring!r})"
 
 
 class Keeper:
@@ -59,7 +51,8 @@ class Keeper:
         self._clock = clock
         self._source = source
         self._progress: UnsealProgress | None = None
-        self._held: _Held | None = None
+        self._held: Held | None = None
+        self._ceremonies = Ceremonies(clock, source)
 
     @property
     def keyring(self) -> Keyring | None:
@@ -78,11 +71,11 @@ class Keeper:
         Raises BadRequest when the numbers make no split.
         """
         try:
-            config = ShamirConfig(shares, threshold)
+            config = Split(shares, threshold)
         except BadRequest as error:
             raise BadRequest(f"invalid seal configuration: {error.messages[0]}") from error
         source = self._source
-        root_key, unseal_key = source.random(KEY_SIZE), source.random(KEY_SIZE)
+        root_key, unseal_key = source.random(aead.KEY_SIZE), source.random(aead.KEY_SIZE)
         keyring = new_keyring(self._clock.now_ns(), source)
         meta = {
             MetaRow.SEAL_CONFIG: encode(SealConfig(shares=shares, threshold=threshold)),
@@ -99,7 +92,7 @@ class Keeper:
                 write_meta(raw, name, value, keyring)
 
         await store.write(write_all)
-        split = split_unseal_key(unseal_key, config, source)
+        split = split_key(unseal_key, config, source)
         return Initialised(store.dump(), [Secret(share) for share in split], root_token)
 
     def add_share(self, share: bytes, meta: MetaRows) -> bool:
@@ -112,14 +105,17 @@ class Keeper:
             return False
         store = MemoryStore(meta)
         if self._progress is None:
-            self._progress = UnsealProgress(_config(store))
+            with store.snapshot() as rows:
+                self._progress = UnsealProgress(seal_config(rows).split)
         self._progress.add(share, self._source)
         unseal_key = self._progress.unseal_key()
         if unseal_key is None:
             return False
         self._progress = None
-        root_key = unwrap_root_key(_stored(store, MetaRow.ROOT_KEY), unseal_key)
-        self._held = _Held(root_key, _keyring(store, root_key))
+        with store.snapshot() as rows:
+            root_key = unwrap_root_key(stored(rows, MetaRow.ROOT_KEY), unseal_key)
+        seal = ShamirSeal(unseal_key, self._source)
+        self._held = Held(root_key, _keyring(store, root_key), seal)
         return True
 
     def reset(self) -> None:
@@ -129,47 +125,41 @@ class Keeper:
     def forget(self) -> None:
         """Forget the keys. What wipes them is the end of the process."""
         self._held = None
+        self._ceremonies.clear()
 
-    def next_keyring(self) -> NextKeyring:
-        """The keyring with one more term, wrapped. Raises Sealed."""
-        held = self._open()
-        rotated = held.keyring.rotated(self._clock.now_ns(), self._source)
-        blob = wrap_keyring(rotated, held.root_key, self._source)
-        return NextKeyring(blob=blob, replaces=held.keyring.version)
+    async def take(self, step: AnyStep, meta: MetaRows) -> AnyOutcome:
+        """One step of a ceremony. Raises Sealed, BadRequest, Unavailable."""
+        self.install(meta)
+        with MemoryStore(meta).snapshot() as rows:
+            return await self._ceremonies.take(step, self._open(), rows)
 
     def install(self, meta: MetaRows) -> Keyring:
-        """Take the stored keyring unless it is older. Raises Sealed, Unavailable."""
-        held = self._open()
-        stored = _keyring(MemoryStore(meta), held.root_key)
-        if stored.scope != held.keyring.scope:
-            raise Unavailable("the stored keyring belongs to another scope")
-        if stored.version > held.keyring.version:
-            self._held = _Held(held.root_key, stored)
-        return self._open().keyring
+        """Take what is stored: keys that a ceremony has replaced, and a keyring that is newer.
 
-    def _open(self) -> _Held:
+        Raises Sealed, Unavailable.
+        """
+        held, store = self._open(), MemoryStore(meta)
+        with store.snapshot() as rows:
+            held = self._ceremonies.seen(rows) or held
+        found = _keyring(store, held.root_key)
+        if found.scope != held.keyring.scope:
+            raise Unavailable("the stored keyring belongs to another scope")
+        if found.version > held.keyring.version:
+            held = replace(held, keyring=found)
+        self._held = held
+        return held.keyring
+
+    def _open(self) -> Held:
         if self._held is None:
             raise Sealed
         return self._held
 
 
-def _config(store: MemoryStore) -> ShamirConfig:
-    config = decode(SealConfig, _stored(store, MetaRow.SEAL_CONFIG))
-    return ShamirConfig(config.shares, config.threshold)
-
-
-def _stored(store: MemoryStore, name: MetaRow) -> bytes:
-    with store.snapshot() as rows:
-        value = read_meta(rows, name)
-    if value is None:
-        raise Unavailable(f"the store has no {name}")
-    return value
-
-
 def _keyring(store: MemoryStore, root_key: bytes) -> Keyring:
     """The stored keyring, all META rows authenticated by it. Raises Unavailable."""
     try:
-        keyring = unwrap_keyring(_stored(store, MetaRow.KEYRING), root_key)
+        with store.snapshot() as rows:
+            keyring = unwrap_keyring(stored(rows, MetaRow.KEYRING), root_key)
     except CannotUnwrap as error:
         raise Unavailable("the stored keyring does not open under the root key") from error
     with store.snapshot() as rows:

@@ -6,7 +6,8 @@ from typing import TypeVar
 from custody.barrier.keyring import Keyring, decode_keyring
 from custody.base.errors import BadRequest, Unavailable
 from custody.base.secret import Secret
-from custody.core.ports import Initialised, NextKeyring, SealStatus
+from custody.core.ceremony import AnyOutcome, AnyStep
+from custody.core.ports import Initialised, SealStatus
 from custody.serve import messages as m
 from custody.serve.channel import Channel
 
@@ -70,10 +71,9 @@ class CustodianLink:
         """Every process drops its keys before this returns; then all are started anew."""
         await self._call(m.Seal(), m.Done)
 
-    async def next_keyring(self) -> NextKeyring:
-        """The keyring with one more term, wrapped. Raises Sealed."""
-        wrapped = await self._call(m.NextTerm(), m.Wrapped)
-        return NextKeyring(wrapped.blob, wrapped.replaces)
+    async def take(self, step: AnyStep, meta: Mapping[bytes, bytes]) -> AnyOutcome:
+        """Take a step of a ceremony. Raises Sealed, BadRequest, Unavailable."""
+        return (await self._call(m.Take(step, list(meta.items())), m.Taken)).outcome
 
     async def install(self, meta: Mapping[bytes, bytes]) -> None:
         """Hand the stored keyring to every process. Raises Sealed, Unavailable."""

@@ -9,6 +9,7 @@ import msgspec
 
 from custody.base import errors
 from custody.base.errors import CustodyError, Unavailable
+from custody.core.ceremony import AnyOutcome, AnyStep
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -51,8 +52,11 @@ class Seal(Message, frozen=True, tag="seal"):
     """Seal the node."""
 
 
-class NextTerm(Message, frozen=True, tag="next_term"):
-    """Make the keyring with one more term."""
+class Take(Message, frozen=True, tag="take"):
+    """A step of a ceremony, and the stored META rows."""
+
+    step: AnyStep
+    meta: list[tuple[bytes, bytes]]
 
 
 class Install(Message, frozen=True, tag="install"):
@@ -97,11 +101,10 @@ class Made(Message, frozen=True, tag="made"):
     root_token: str
 
 
-class Wrapped(Message, frozen=True, tag="wrapped"):
-    """As `core.ports.NextKeyring`."""
+class Taken(Message, frozen=True, tag="taken"):
+    """The answer to a step."""
 
-    blob: bytes
-    replaces: int
+    outcome: AnyOutcome
 
 
 class Failed(Message, frozen=True, tag="failed"):
@@ -118,12 +121,12 @@ Call = (
     | Unseal
     | Reset
     | Seal
-    | NextTerm
+    | Take
     | Install
     | TakeKeyring
     | DropKeyring
 )
-Result = Done | Welcome | Status | Made | Wrapped | Failed
+Result = Done | Welcome | Status | Made | Taken | Failed
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):

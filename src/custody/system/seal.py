@@ -8,6 +8,7 @@ from custody.base.duration import go_string
 from custody.base.errors import BadRequest
 from custody.base.store import Table
 from custody.core.act import Act
+from custody.core.ceremony import RotateRootKey
 from custody.core.confine import SystemRows, SystemTransaction
 from custody.core.front import Front
 from custody.core.rotation import (
@@ -19,6 +20,7 @@ from custody.core.rotation import (
     read_config,
     rotate_keyring,
 )
+from custody.core.sealing import change_seal
 from custody.plugin.fields import Duration, Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, acts, reads, writes
@@ -56,7 +58,12 @@ async def key_status(_request: Request, act: Act) -> Reply:
 
 async def rotate(_request: Request, act: Act) -> None:
     """Encrypt with a new term from now on; older terms go on opening what they sealed."""
-    await rotate_keyring(act.parts)
+    await rotate_keyring(act.parts, act.commit)
+
+
+async def rotate_root(_request: Request, act: Act) -> None:
+    """Replace the root key, which wraps the keyring; the seal and its shares stay."""
+    await change_seal(act.parts, RotateRootKey(), act.commit)
 
 
 def read_rotation(_request: Request, rows: SystemRows) -> Reply:
@@ -65,7 +72,7 @@ def read_rotation(_request: Request, rows: SystemRows) -> Reply:
     return Reply(
         data={
             "enabled": config.enabled,
-            "interval": config.interval,
+            "interval": config.interval and go_string(config.interval * NANOSECOND),
             "max_operations": config.max_operations,
         }
     )
@@ -95,6 +102,12 @@ ROUTES: Final = (
     Route("key-status", {Op.READ: acts(key_status)}, top=True, help="The encryption key's term."),
     Route("rotate", _ROTATE, access=Access.SUDO, help="Rotate the encryption key."),
     Route("rotate/keyring", _ROTATE, access=Access.SUDO, help="Rotate the encryption key."),
+    Route(
+        "rotate/root",
+        {Op.WRITE: acts(rotate_root)},
+        access=Access.SUDO,
+        help="Rotate the root key.",
+    ),
     Route("rotate/config", _CONFIG, help="When the encryption key rotates by itself."),
     Route("rotate/keyring/config", _CONFIG, help="When the encryption key rotates by itself."),
 )

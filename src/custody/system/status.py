@@ -1,7 +1,6 @@
 """`sys/`: health, seal status, initialisation, unseal and leader, which need no token."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Final, cast
 
@@ -14,6 +13,7 @@ from custody.core.ports import SealStatus
 from custody.plugin.fields import Fields, Strings
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Access, Op, Route, acts, reads
+from custody.system.share import decode_share
 
 _UNINITIALISED: Final = 501
 _SEALED: Final = 503
@@ -121,7 +121,7 @@ async def unseal(request: Request, front: Front) -> Reply:
         return Reply(data=_seal_status(front, await custodian.reset()))
     if not body.key:
         raise BadRequest("'key' must be specified in request body as JSON, or 'reset' set to true")
-    share = _decode_share(body.key)
+    share = decode_share(body.key)
     if not front.sealed:
         return Reply(data=_seal_status(front, await custodian.status()))
     return Reply(data=_seal_status(front, await custodian.unseal(Secret(share), front.meta())))
@@ -152,18 +152,6 @@ def _check_init(body: InitFields) -> None:
         raise BadRequest("PGP-encrypted shares are not available in this version")
     if body.stored_shares:
         raise BadRequest("parameter stored_shares not applicable to seal type shamir")
-
-
-def _decode_share(text: str) -> bytes:
-    """A share written in hex or base64."""
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        pass
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise BadRequest("'key' must be a valid hex or base64 string") from None
 
 
 def _seal_status(front: Front, status: SealStatus) -> Mapping[str, object]:

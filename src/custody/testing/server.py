@@ -28,10 +28,11 @@ from custody.base.ids import Source, SystemSource
 from custody.base.secret import Secret
 from custody.base.store import Store
 from custody.core import bootstrap
+from custody.core.ceremony import AnyOutcome, AnyStep
 from custody.core.confine import Settings
 from custody.core.node import Node
 from custody.core.parts import Parts
-from custody.core.ports import Initialised, NextKeyring, SealStatus
+from custody.core.ports import Initialised, SealStatus
 from custody.http.app import App, Scope
 from custody.plugin.route import Engine
 from custody.serve import catalog
@@ -140,9 +141,9 @@ class InProcessCustodian:
         self._keeper.forget()
         self._barrier.drop()
 
-    async def next_keyring(self) -> NextKeyring:
-        """The keyring with one more term, wrapped. Raises Sealed."""
-        return self._keeper.next_keyring()
+    async def take(self, step: AnyStep, meta: Mapping[bytes, bytes]) -> AnyOutcome:
+        """Take a step of a ceremony. Raises Sealed, BadRequest, Unavailable."""
+        return await self._keeper.take(step, meta.items())
 
     async def install(self, meta: Mapping[bytes, bytes]) -> None:
         """Use the stored keyring from now on."""

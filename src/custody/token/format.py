@@ -16,7 +16,7 @@ PREFIXES = (SERVICE, BATCH, RECOVERY)
 MAX_LENGTH = 512  # characters of a custom id
 _RANDOM = 24
 _CHECKSUM = 6  # 62**6 > 2**32
-_LENGTH = len(SERVICE) + _RANDOM + _CHECKSUM
+LENGTH = len(SERVICE) + _RANDOM + _CHECKSUM
 
 
 def new_id(source: Source) -> str:
@@ -39,9 +39,7 @@ def well_formed(text: str) -> bool:
     if not text.startswith(PREFIXES):
         return 0 < len(text) <= MAX_LENGTH
     return (
-        len(text) == _LENGTH
-        and text.isascii()
-        and _checksum(text[:-_CHECKSUM]) == text[-_CHECKSUM:]
+        len(text) == LENGTH and text.isascii() and _checksum(text[:-_CHECKSUM]) == text[-_CHECKSUM:]
     )
 
 

@@ -14,7 +14,7 @@ from custody.barrier.finding import Finding
 from custody.barrier.keyring import Keyring, new_keyring, wrap_keyring
 from custody.barrier.log import HEAD, Retention, entry_key, read_entries
 from custody.barrier.memo import Memo
-from custody.barrier.meta import MetaRow, read_meta, swap_keyring, write_meta
+from custody.barrier.meta import MetaRow, SealChanged, change_of, read_meta, write_meta
 from custody.barrier.rows import ENCRYPTED
 from custody.barrier.transaction import TransactionTooLarge
 from custody.base.clock import SystemClock
@@ -424,16 +424,22 @@ async def test_a_row_outside_all_tables_is_found(at: Fixture) -> None:
 
 
 @on_loop
-async def test_a_keyring_is_replaced_only_if_it_is_the_expected_one(at: Fixture) -> None:
+async def test_rows_of_the_seal_are_replaced_only_where_the_expected_ones_stand(
+    at: Fixture,
+) -> None:
     await busy(at)
     newer = at.keyring.rotated(2, SOURCE)
     blob = wrap_keyring(newer, ROOT, SOURCE)
-    await at.store.write(lambda raw: swap_keyring(raw, 1, blob, newer))
     with at.store.snapshot() as rows:
+        change = change_of(rows, {MetaRow.KEYRING: blob, MetaRow.RECOVERY_KEY: None}, newer)
+        assert not change.made_in(rows)
+    await at.barrier.write(lambda txn: txn.change_seal(change))
+    with at.store.snapshot() as rows:
+        assert change.made_in(rows)
         assert read_meta(rows, MetaRow.KEYRING) == blob
         assert read_meta(rows, MetaRow.SEAL_CONFIG) is None
-    with pytest.raises(StaleDecision):
-        await at.store.write(lambda raw: swap_keyring(raw, 1, blob, newer))
+    with pytest.raises(SealChanged):
+        await at.barrier.write(lambda txn: txn.change_seal(change))
     assert at.findings() == []
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from custody.base.errors import BadRequest
 from custody.base.ids import SystemSource
+from custody.seals.config import Split
+from custody.seals.quorum import InvalidKey
 from custody.seals.shamir import (
-    InvalidKey,
-    ShamirConfig,
     UnsealProgress,
-    split_unseal_key,
+    split_key,
     unwrap_root_key,
     wrap_root_key,
 )
@@ -20,10 +20,10 @@ KEY = bytes(range(32))
 
 
 def test_any_threshold_of_shares_unseals_the_root_key() -> None:
-    config = ShamirConfig(shares=5, threshold=3)
+    config = Split(shares=5, threshold=3)
     root_key = SOURCE.random(32)
     blob = wrap_root_key(root_key, KEY, SOURCE)
-    for three in combinations(split_unseal_key(KEY, config, SOURCE), 3):
+    for three in combinations(split_key(KEY, config, SOURCE), 3):
         progress = UnsealProgress(config)
         for share in three:
             assert progress.unseal_key() is None
@@ -34,16 +34,16 @@ def test_any_threshold_of_shares_unseals_the_root_key() -> None:
 
 
 def test_one_share_of_one_is_the_bare_key() -> None:
-    config = ShamirConfig(shares=1, threshold=1)
-    assert split_unseal_key(KEY, config, SOURCE) == [KEY]
+    config = Split(shares=1, threshold=1)
+    assert split_key(KEY, config, SOURCE) == [KEY]
     progress = UnsealProgress(config)
     assert progress.add(KEY, SOURCE) == 1
     assert progress.unseal_key() == KEY
 
 
 def test_a_share_brought_twice_does_not_advance() -> None:
-    progress = UnsealProgress(ShamirConfig(shares=3, threshold=2))
-    share, other, _ = split_unseal_key(KEY, progress.config, SOURCE)
+    progress = UnsealProgress(Split(shares=3, threshold=2))
+    share, other, _ = split_key(KEY, progress.split, SOURCE)
     assert progress.nonce == ""
     assert progress.add(share, SOURCE) == 1
     nonce = progress.nonce
@@ -54,8 +54,8 @@ def test_a_share_brought_twice_does_not_advance() -> None:
 
 
 def test_a_reset_and_a_finished_attempt_forget_nonce_and_shares() -> None:
-    progress = UnsealProgress(ShamirConfig(shares=3, threshold=2))
-    shares = split_unseal_key(KEY, progress.config, SOURCE)
+    progress = UnsealProgress(Split(shares=3, threshold=2))
+    shares = split_key(KEY, progress.split, SOURCE)
     progress.add(shares[0], SOURCE)
     progress.reset()
     assert (progress.count, progress.nonce) == (0, "")
@@ -67,7 +67,7 @@ def test_a_reset_and_a_finished_attempt_forget_nonce_and_shares() -> None:
 
 def test_wrong_shares_are_told_apart_only_by_unwrapping() -> None:
     blob = wrap_root_key(SOURCE.random(32), KEY, SOURCE)
-    progress = UnsealProgress(ShamirConfig(shares=3, threshold=2))
+    progress = UnsealProgress(Split(shares=3, threshold=2))
     progress.add(b"a" * 32 + b"\x01", SOURCE)
     progress.add(b"b" * 32 + b"\x02", SOURCE)
     recovered = progress.unseal_key()
@@ -78,7 +78,7 @@ def test_wrong_shares_are_told_apart_only_by_unwrapping() -> None:
 
 @pytest.mark.parametrize("second", [b"b" * 20, b"c" * 32 + b"\x01"])
 def test_shares_that_do_not_fit_together_end_the_attempt(second: bytes) -> None:
-    progress = UnsealProgress(ShamirConfig(shares=3, threshold=2))
+    progress = UnsealProgress(Split(shares=3, threshold=2))
     progress.add(b"a" * 32 + b"\x01", SOURCE)
     progress.add(second, SOURCE)
     with pytest.raises(InvalidKey):
@@ -94,7 +94,7 @@ def test_shares_that_do_not_fit_together_end_the_attempt(second: bytes) -> None:
     ],
 )
 def test_a_share_of_impossible_length_is_refused(share: bytes, text: str) -> None:
-    progress = UnsealProgress(ShamirConfig(shares=3, threshold=2))
+    progress = UnsealProgress(Split(shares=3, threshold=2))
     with pytest.raises(InvalidKey) as caught:
         progress.add(share, SOURCE)
     assert caught.value.listed == (text,)
@@ -106,13 +106,13 @@ def test_a_share_of_impossible_length_is_refused(share: bytes, text: str) -> Non
 )
 def test_impossible_configurations_are_refused(shares: int, threshold: int) -> None:
     with pytest.raises(BadRequest):
-        ShamirConfig(shares=shares, threshold=threshold)
+        Split(shares=shares, threshold=threshold)
 
 
 def test_neither_blob_nor_progress_shows_a_key() -> None:
     blob = wrap_root_key(KEY, SOURCE.random(32), SOURCE)
     assert KEY not in blob
-    progress = UnsealProgress(ShamirConfig(shares=1, threshold=1))
+    progress = UnsealProgress(Split(shares=1, threshold=1))
     progress.add(KEY, SOURCE)
     assert KEY.hex() not in repr(progress)
     assert repr(KEY) not in repr(progress)

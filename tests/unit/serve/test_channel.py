@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from custody.base.errors import BadRequest, CustodyError, Sealed, Unavailable
-from custody.seals.shamir import InvalidKey
+from custody.seals.quorum import InvalidKey
 from custody.serve import messages as m
 from custody.serve.channel import Channel, open_channel
 

@@ -5,14 +5,15 @@ import asyncio
 import pytest
 
 from custody.barrier.barrier import Barrier
-from custody.barrier.meta import MetaRow, meta_key, swap_keyring
+from custody.barrier.meta import MetaRow, SealChange, meta_key
 from custody.base.clock import SystemClock
 from custody.base.errors import BadRequest, Sealed, Unavailable
 from custody.base.ids import SystemSource
 from custody.base.secret import Secret
 from custody.base.store import Table, Transaction
+from custody.core.ceremony import AnyStep, Changing, RotateKeyring, RotateRootKey
 from custody.core.ports import Initialised
-from custody.serve.keeper import Keeper
+from custody.serve.keeper import Keeper, MetaRows
 from custody.storage.memory import MemoryStore
 
 _WRONG = (
@@ -125,17 +126,47 @@ def test_an_empty_store_is_not_unsealed() -> None:
         _keeper().add_share(bytes(32), ())
 
 
+def _take(keeper: Keeper, step: AnyStep, rows: MetaRows) -> SealChange:
+    outcome = asyncio.run(keeper.take(step, rows))
+    assert isinstance(outcome, Changing)
+    return outcome.change
+
+
+def _after(change: SealChange, rows: MetaRows) -> list[tuple[bytes, bytes]]:
+    store = MemoryStore(rows)
+    asyncio.run(store.write(change.apply))
+    return store.dump()
+
+
 def test_a_rotated_keyring_is_used_once_it_is_stored() -> None:
     made = _made()
     keeper = _unsealed(made)
     before = keeper.keyring
     assert before is not None
-    rotated = keeper.next_keyring()
+    change = _take(keeper, RotateKeyring(), made.rows)
     assert keeper.keyring == before
-    store = MemoryStore(made.rows)
-    asyncio.run(store.write(lambda raw: swap_keyring(raw, rotated.replaces, rotated.blob, before)))
-    assert keeper.install(store.dump()).term == before.term + 1
-    assert keeper.install(made.rows).term == before.term + 1  # an older one is not taken back
+    assert keeper.install(_after(change, made.rows)).term == before.term + 1
+    assert keeper.keyring is not None
+
+
+def test_a_new_root_key_is_used_once_it_is_stored_and_the_shares_stay() -> None:
+    made = _made()
+    keeper = _unsealed(made)
+    change = _take(keeper, RotateRootKey(), made.rows)
+    rows = _after(change, made.rows)
+    after = _take(keeper, RotateKeyring(), rows)  # sees that it is stored
+    rows = _after(after, rows)
+    reopened = _unsealed(Initialised(rows, made.shares, made.root_token))
+    assert reopened.keyring == keeper.install(rows)
+
+
+def test_nothing_is_wrapped_by_keys_that_are_not_those_on_disk() -> None:
+    made = _made()
+    keeper, other = _unsealed(made), _unsealed(made)
+    rows = _after(_take(other, RotateRootKey(), made.rows), made.rows)
+    for step in (RotateKeyring(), RotateRootKey()):
+        with pytest.raises(Unavailable):
+            asyncio.run(keeper.take(step, rows))
 
 
 def test_after_forgetting_there_is_no_key_to_rotate_or_install() -> None:
@@ -144,6 +175,6 @@ def test_after_forgetting_there_is_no_key_to_rotate_or_install() -> None:
     keeper.forget()
     assert keeper.status().sealed
     with pytest.raises(Sealed):
-        keeper.next_keyring()
+        asyncio.run(keeper.take(RotateKeyring(), made.rows))
     with pytest.raises(Sealed):
         keeper.install(made.rows)

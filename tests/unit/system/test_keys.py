@@ -69,7 +69,7 @@ async def test_the_configuration_of_rotation_is_kept() -> None:
         body = {"interval": "48h", "max_operations": 1_000_000, "enabled": False}
         await server.expect(204, "POST", path, token=root, body=body)
         kept = (await server.expect(200, "GET", "sys/rotate/keyring/config", token=root)).data
-        assert kept == {"enabled": False, "interval": 172_800, "max_operations": 1_000_000}
+        assert kept == {"enabled": False, "interval": "48h0m0s", "max_operations": 1_000_000}
         await server.expect(204, "POST", path, token=root, body={"enabled": True})
         assert (await server.expect(200, "GET", path, token=root)).data == {**kept, "enabled": True}
 
