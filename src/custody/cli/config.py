@@ -16,9 +16,7 @@ def check(context: Context) -> int:
         settings, warnings = config.load(
             [f"-config={file}" for file in files], context.environment.variables
         )
-        for listener in settings.listeners:
-            if listener.tls is not None:
-                certificate.check(listener.tls)
+        certificate.check_all(settings)
     except (config.BadConfiguration, certificate.BadCertificate) as error:
         if not context.is_table:
             context.show({"valid": False, "error": str(error), "warnings": []})

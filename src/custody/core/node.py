@@ -1,9 +1,11 @@
 """A process of a node as the edge sees it: sealed or open, and the way in to the pipeline."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from custody import __version__
 from custody.audit import table as audit_table
+from custody.audit.table import Declared
 from custody.base.errors import CustodyError, MethodNotAllowed, Sealed
 from custody.base.secret import Secret
 from custody.base.store import Transaction
@@ -80,12 +82,14 @@ class Node:
         """One answer of this status is about to leave."""
         self.parts.metrics.add(_CLASSES[status // 100])
 
-    async def prepare(self) -> None:
+    async def prepare(self, declared: Mapping[str, Declared] | None = None) -> None:
         """Make the store ready for workers: the steward runs this once the keyring is here.
 
+        `declared` are the configuration's audit devices, those of the start unless given.
         Raises BadRequest where the configuration declares an audit device that cannot be.
         """
-        declared = self.parts.settings.declared_audit
+        if declared is None:
+            declared = self.parts.settings.declared_audit
         keys = {path: self.parts.source.random(32) for path in declared}
         now_ns = self.parts.clock.now_ns()
 

@@ -40,6 +40,7 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _log = logging.getLogger(__name__)
 _NO_BODY: Final[Mapping[str, Any]] = {}
+_CLOSE: Final = (b"connection", b"close")
 _NOBODY: Final = ("", 0)
 
 
@@ -89,6 +90,7 @@ class App:
         self._max_body = max_body
         self._body_seconds = body_seconds
         self.in_flight = 0
+        self.closing = False  # ask clients to connect anew: another acceptor takes over
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -98,6 +100,8 @@ class App:
         try:
             status, headers, body = await self._respond(scope, receive)
             self._pipeline.count(status)
+            if self.closing and scope["http_version"].startswith("1"):
+                headers = [*headers, _CLOSE]
             await send({"type": "http.response.start", "status": status, "headers": headers})
             if scope["method"] == "HEAD":
                 body = b""

@@ -2,11 +2,18 @@
 
 import ssl
 
-from custody.serve.settings import TLS
+from custody.serve.settings import TLS, Settings
 
 
 class BadCertificate(Exception):
     """A certificate or key that cannot be served; the text names the file."""
+
+
+def check_all(settings: Settings) -> None:
+    """As `check`, of every listener. Raises BadCertificate."""
+    for listener in settings.listeners:
+        if listener.tls is not None:
+            check(listener.tls)
 
 
 def check(tls: TLS) -> None:

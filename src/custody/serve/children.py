@@ -48,6 +48,7 @@ class Nursery:
 
     settings: Settings
     page: int
+    board: int
     listeners: Sequence[int]
     environment: Mapping[str, str]
 
@@ -78,6 +79,7 @@ class Nursery:
                 slot=slot,
                 parent=os.getpid(),
                 page=self.page,
+                board=self.board,
                 life=ready,
                 custodian=custodian,
                 listeners=list(listeners),
@@ -88,7 +90,7 @@ class Nursery:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-P", "-m", f"custody.serve.{role}", str(given)],
                 stdin=subprocess.DEVNULL,
-                pass_fds=(given, self.page, ready, custodian, *listeners),
+                pass_fds=(given, self.page, self.board, ready, custodian, *listeners),
                 env=dict(self.environment),
             )
         except OSError:

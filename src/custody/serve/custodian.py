@@ -7,6 +7,7 @@ control socket. A member that does not take or drop the keyring in time is hung 
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -25,6 +26,7 @@ from custody.serve.control import Attach, SealAll, receive, send
 from custody.serve.handoff import Handoff
 from custody.serve.keeper import Keeper
 from custody.serve.page import Page, Slot
+from custody.serve.reload import posted
 from custody.serve.wire import first_rows
 
 MEMBER_DEADLINE = 5.0  # seconds to take or drop a keyring
@@ -222,7 +224,12 @@ async def run(given: Handoff) -> None:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
+    def on_reload() -> None:
+        settings = posted(given.board) or given.settings
+        log.configure(given.role, settings.log_level, settings.log_format)
+
     loop.add_reader(control, on_control)
+    loop.add_signal_handler(signal.SIGHUP, on_reload)
     os.write(given.life, handoff.READY)
     await ended
 

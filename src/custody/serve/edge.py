@@ -1,7 +1,5 @@
 """The application of one listener: the edge, behind what its configuration puts in front of it."""
 
-from collections.abc import Sequence
-
 from custody.base.ids import Source
 from custody.http.app import App, Pipeline
 from custody.http.custom import ASGI, CustomHeaders
@@ -29,11 +27,15 @@ class Edge:
         self.application = served
 
     @property
+    def closing(self) -> bool:
+        """Whether each answer asks its client to connect anew."""
+        return self._app.closing
+
+    @closing.setter
+    def closing(self, closing: bool) -> None:
+        self._app.closing = closing
+
+    @property
     def in_flight(self) -> int:
         """Requests that are being answered."""
         return self._app.in_flight
-
-
-def in_flight(edges: Sequence[Edge]) -> int:
-    """Requests that any of them is answering."""
-    return sum(edge.in_flight for edge in edges)

@@ -26,6 +26,7 @@ BAD_CONFIGURATION = 78  # EX_CONFIG of sysexits.h: starting again would not help
 class Handoff(msgspec.Struct, frozen=True, kw_only=True):
     """One process's start: who it is, which descriptors it inherits, the configuration.
 
+    `board` is where the supervisor posts changed settings (see `serve.reload`).
     `custodian` is the stream to the custodian (for the custodian: its control socket to the
     supervisor), `life` the pipe on which it says that it is ready.
     """
@@ -34,6 +35,7 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True):
     slot: int
     parent: int
     page: int
+    board: int
     life: int
     custodian: int
     listeners: list[int] = []
@@ -58,7 +60,13 @@ def read(fd: int) -> Handoff:
         data, offset = data + chunk, offset + len(chunk)
     os.close(fd)
     handoff = msgspec.json.decode(data, type=Handoff)
-    for inherited in (handoff.page, handoff.life, handoff.custodian, *handoff.listeners):
+    for inherited in (
+        handoff.page,
+        handoff.board,
+        handoff.life,
+        handoff.custodian,
+        *handoff.listeners,
+    ):
         os.set_inheritable(inherited, False)  # noqa: FBT003 - positional only
     return handoff
 

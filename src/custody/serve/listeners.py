@@ -72,16 +72,36 @@ class _OnSocket(Server):
         self._shd = holder(self._listening, is_unix, BACKLOG)
 
 
+def _deaf() -> socket.socket:
+    """A listening socket that nobody finds."""
+    deaf = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    deaf.bind("")  # Linux chooses an abstract name
+    deaf.listen(0)
+    deaf.settimeout(0)
+    return deaf
+
+
 class Serving:
     """An application served on one inherited socket."""
 
     def __init__(self, listener: Listener, fd: int, app: App, connections: int) -> None:
         """Must be made in a running event loop. Raises BadListener."""
+        self._fd = os.dup(fd)  # the server's, which closes it
         try:
-            self._server = _server(listener, fd, app, connections)
+            self._server = _server(listener, self._fd, app, connections)
         except OSError as error:  # ssl.SSLError is one
+            os.close(self._fd)
             raise BadListener(f"the certificate of {listener.address}: {error}") from error
         self.task = asyncio.create_task(self._server.serve())
+
+    def accept_nobody(self) -> None:
+        """Accept no connection any more, and go on serving those that there are.
+
+        The server has no call for that. Its descriptor is made to mean a socket that nobody
+        connects to: what it accepts from is then always empty. Must not be called twice.
+        """
+        with _deaf() as deaf:
+            os.dup2(deaf.fileno(), self._fd, inheritable=False)
 
     async def stop(self) -> None:
         """Stop accepting, let requests in flight finish, and end."""
@@ -91,7 +111,7 @@ class Serving:
 
 def _server(listener: Listener, fd: int, app: App, connections: int) -> _OnSocket:
     return _OnSocket(
-        os.dup(fd),
+        fd,
         app,
         interface=Interfaces.ASGINL,
         http=HTTPModes.auto,

@@ -24,11 +24,13 @@ from custody.serve.handoff import BAD_CONFIGURATION, Handoff
 from custody.serve.link import CustodianLink
 from custody.serve.listeners import BadListener
 from custody.serve.page import Page, Slot
+from custody.serve.reload import posted
 from custody.storage.layout import UnfitFileSystem, WrongFormat
 
 _CUSTODIAN_GONE = 3  # exit status
 _log = logging.getLogger(__name__)
 Unsealed = Callable[[], Awaitable[None]]
+Reloaded = Callable[[], Awaitable[None]]
 
 
 class Member:
@@ -37,6 +39,7 @@ class Member:
     def __init__(self, given: Handoff) -> None:
         """Opens the store. Raises what LMDBStore.open raises."""
         self.given = given
+        self.settings = given.settings  # as they are now; those of the start are in `given`
         self.slot: Slot = Page(given.page).slot(given.slot)
         self.slot.claim(os.getpid())
         self.link = CustodianLink(self._take, self._drop)
@@ -44,7 +47,9 @@ class Member:
         self.parts = wire.parts(given.settings, self.store, self.slot, self.link)
         self.node = Node(self.parts)
         self.on_unsealed: Unsealed | None = None
+        self.on_reloaded: Reloaded | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._reloads: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
 
     async def join(self) -> None:
@@ -56,6 +61,8 @@ class Member:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(log.on_loop_error)
         loop.add_signal_handler(signal.SIGTERM, self.stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._on_reload)
+        self._take_settings()  # what was posted before this process could hear the signal
         await self.link.hello(self.given.role, self.given.slot)
 
     def ready(self) -> None:
@@ -68,6 +75,17 @@ class Member:
         """Finish what was accepted."""
         await self.parts.broker.close()
         await self.parts.store.close()
+
+    def _on_reload(self) -> None:
+        self._take_settings()
+        if self.on_reloaded is not None:
+            task = asyncio.ensure_future(self.on_reloaded())
+            self._reloads.add(task)
+            task.add_done_callback(self._reloads.discard)
+
+    def _take_settings(self) -> None:
+        self.settings = posted(self.given.board) or self.settings
+        log.configure(self.given.role, self.settings.log_level, self.settings.log_format)
 
     async def _take(self, keyring: Keyring) -> None:
         self.parts.barrier.install(keyring)

@@ -17,6 +17,7 @@ from custody.core.jobs.trim import Trim
 from custody.core.jobs.unmount import Unmount
 from custody.core.parts import Parts
 from custody.serve.member import Member, start
+from custody.serve.wire import declared_audit
 from custody.storage.lmdb import LMDBStore
 
 READERS_INTERVAL: Final = 5.0  # seconds
@@ -69,9 +70,17 @@ class Steward:
     async def unsealed(self) -> None:
         """The keyring is here, the first or a newer one. Raises what preparing raises."""
         if not self._prepared:
-            await self._member.node.prepare()
+            await self._member.node.prepare(declared_audit(self._member.settings))
             self._prepared = True
             self.launch(jobs_of(self._member.parts))
+
+    async def reloaded(self) -> None:
+        """The settings have changed: declared audit devices with them."""
+        if self._prepared and not self._member.parts.barrier.sealed:
+            try:
+                await self._member.node.prepare(declared_audit(self._member.settings))
+            except CustodyError as error:
+                _log.error("audit devices not reloaded: %s", "; ".join(error.messages))
 
     def launch(self, jobs: Sequence[Job]) -> None:
         """Run `jobs` from now on."""
@@ -96,6 +105,7 @@ async def run(member: Member) -> None:
     steward = Steward(member)
     steward.launch([Readers(member.store)])
     member.on_unsealed = steward.unsealed
+    member.on_reloaded = steward.reloaded
     await member.join()
     member.ready()
     await member.stopping.wait()

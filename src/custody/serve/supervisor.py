@@ -10,14 +10,14 @@ import selectors
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from custody.base import log
 from custody.base.clock import NANOSECOND, Clock, SystemClock
-from custody.serve import children, config, control, handoff, page
+from custody.serve import certificate, children, config, control, handoff, page, reload
 from custody.serve.backoff import Backoff
 from custody.serve.children import Child, Nursery
 from custody.serve.listeners import bind
@@ -28,6 +28,7 @@ TICK = 0.5  # seconds between looks at the write stamps
 STUCK_NS = 5 * NANOSECOND
 SEAL_DRAIN = 1.0  # seconds that requests in flight get when the node is sealed
 _CUSTODIAN_SLOT, _STEWARD_SLOT, _FIRST_WORKER_SLOT = 0, 1, 2
+Loaded = tuple[Settings, list[str]]
 _log = logging.getLogger(__name__)
 
 
@@ -42,8 +43,12 @@ class _Ending:
 class Supervisor:
     """One node's processes."""
 
-    def __init__(self, nursery: Nursery, shared: page.Page, clock: Clock) -> None:
+    def __init__(
+        self, nursery: Nursery, shared: page.Page, clock: Clock, load: Callable[[], Loaded]
+    ) -> None:
+        """`load` reads the configuration anew."""
         self._nursery = nursery
+        self._load = load
         self._processes = _FIRST_WORKER_SLOT + nursery.settings.workers
         self._page = shared
         self._clock = clock
@@ -194,11 +199,29 @@ class Supervisor:
     def _on_signals(self, wake: int) -> None:
         numbers = set(os.read(wake, 64))
         if signal.SIGHUP in numbers:
-            _log.info("nothing to reload")
+            self._reload()
         if numbers & {signal.SIGTERM, signal.SIGINT}:
             stopping = self._ending is not None and self._ending.restart_ns is None
             _log.info("stopping")
             self._end_all(0.0 if stopping else self._nursery.settings.drain, None)
+
+    def _reload(self) -> None:
+        """Take what a running node can of the configuration; nothing of one that is wrong."""
+        try:
+            found, warnings = self._load()
+            certificate.check_all(found)
+        except (config.BadConfiguration, certificate.BadCertificate) as error:
+            _log.error("not reloaded: %s", error)
+            return
+        settings, left = reload.merged(self._nursery.settings, found)
+        for text in (*warnings, *(f"{key} is changed by a restart only" for key in left)):
+            _log.warning("%s", text)
+        self._nursery = replace(self._nursery, settings=settings)
+        log.configure("supervisor", settings.log_level, settings.log_format)
+        reload.post(self._nursery.board, settings)
+        for child in self._children.values():
+            child.kill(signal.SIGHUP)
+        _log.info("reloaded")
 
     # -- time
 
@@ -251,7 +274,7 @@ def main(argv: list[str]) -> int:
     try:
         lock = DataLock(Path(settings.data_path))
         try:
-            return _serve(settings)
+            return _serve(settings, lambda: config.load(argv))
         finally:
             lock.release()
     except (DataInUse, OSError) as error:
@@ -259,10 +282,11 @@ def main(argv: list[str]) -> int:
         return 1
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, load: Callable[[], Loaded]) -> int:
     sockets = [bind(listener) for listener in settings.listeners]
     fd = page.create()
-    nursery = Nursery(settings, fd, [one.fileno() for one in sockets], config.child_environment())
+    fds = [one.fileno() for one in sockets]
+    nursery = Nursery(settings, fd, reload.board(), fds, config.child_environment())
 
     def announce() -> None:
         urls = ", ".join(
@@ -271,4 +295,4 @@ def _serve(settings: Settings) -> int:
         )
         print(f"custody is ready at {urls}", flush=True)  # noqa: T201 - the one line of output
 
-    return Supervisor(nursery, page.Page(fd), SystemClock()).run(announce)
+    return Supervisor(nursery, page.Page(fd), SystemClock(), load).run(announce)

@@ -56,13 +56,18 @@ def core_settings(settings: Settings) -> CoreSettings:
         api_addr=settings.api_addr,
         storage_type="lmdb",
         data_path=settings.data_path,
-        declared_audit={
-            device.path: Declared(
-                type=device.kind, description=device.description, options=device.options
-            )
-            for device in settings.audit
-        },
+        declared_audit=declared_audit(settings),
     )
+
+
+def declared_audit(settings: Settings) -> dict[str, Declared]:
+    """The audit devices of the configuration, by path."""
+    return {
+        device.path: Declared(
+            type=device.kind, description=device.description, options=device.options
+        )
+        for device in settings.audit
+    }
 
 
 def first_rows(

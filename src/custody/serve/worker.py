@@ -3,10 +3,10 @@
 import asyncio
 
 from custody.base.ids import PooledSource
-from custody.serve.edge import Edge, in_flight
+from custody.serve.acceptors import Acceptors
 from custody.serve.handoff import raise_file_limit
 from custody.serve.idle import keep_room
-from custody.serve.listeners import Serving, connection_limit
+from custody.serve.listeners import connection_limit
 from custody.serve.member import Member, start
 
 _POLL = 0.01  # seconds between looks at the requests in flight while stopping
@@ -17,23 +17,22 @@ async def run(member: Member) -> None:
 
     It accepts nobody before it knows from the custodian whether the node is sealed.
     """
-    source, listeners = PooledSource(), member.given.settings.listeners
-    edges = [Edge(listener, member.node, source) for listener in listeners]
-    connections = connection_limit(raise_file_limit(), len(member.given.listeners))
+    fds = member.given.listeners
+    connections = connection_limit(raise_file_limit(), len(fds))
     await member.join()
-    serving = [
-        Serving(listener, fd, edge.application, connections)
-        for listener, fd, edge in zip(listeners, member.given.listeners, edges, strict=True)
-    ]
-    room = asyncio.create_task(keep_room(member.given.listeners, connections))
+    acceptors = Acceptors(member.settings.listeners, fds, member.node, PooledSource(), connections)
+
+    async def reload() -> None:
+        await acceptors.reload(member.settings.listeners)
+
+    member.on_reloaded = reload
+    room = asyncio.create_task(keep_room(fds, connections))
     member.ready()
-    stopping = asyncio.create_task(member.stopping.wait())
-    await asyncio.wait(
-        [stopping, *(one.task for one in serving)], return_when=asyncio.FIRST_COMPLETED
-    )
+    ends = [asyncio.create_task(event.wait()) for event in (member.stopping, acceptors.ended)]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     room.cancel()
-    await asyncio.gather(*(one.stop() for one in serving))
-    while in_flight(edges):  # noqa: ASYNC110 - a counter on the hot path is cheaper than an event
+    await acceptors.stop()
+    while acceptors.in_flight:  # noqa: ASYNC110 - a counter on the hot path is cheaper than an event
         await asyncio.sleep(_POLL)
 
 

@@ -4,18 +4,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.certificates import self_signed
 
 CLI = Callable[..., tuple[int, str, str]]
-NOW = datetime(2020, 1, 1, tzinfo=UTC)
 TLS_ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n{"data": {"over": "tls"}}'
 
 
@@ -185,29 +180,7 @@ class TLSServer:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A self-signed certificate for the name vault.test, its key beside it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vault.test")])
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(NOW)
-        .not_valid_after(NOW + timedelta(days=36500))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("vault.test")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (tmp_path / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    (tmp_path / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return tmp_path / "cert.pem"
+    return self_signed(tmp_path, addresses=())
 
 
 @pytest.fixture

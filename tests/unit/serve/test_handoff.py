@@ -69,7 +69,7 @@ def test_a_process_whose_parent_is_gone_already_does_not_start() -> None:
 
 
 def test_a_handoff_is_read_back_and_its_descriptors_go_no_further() -> None:
-    ends = [*os.pipe(), *os.pipe()]
+    ends = [*os.pipe(), *os.pipe(), *os.pipe()]
     for end in ends:
         os.set_inheritable(end, True)  # noqa: FBT003 - positional only
     given = Handoff(
@@ -80,11 +80,12 @@ def test_a_handoff_is_read_back_and_its_descriptors_go_no_further() -> None:
         life=ends[1],
         custodian=ends[2],
         listeners=[ends[3]],
+        board=ends[4],
         settings=Settings(data_path="/data", listeners=[]),
     )
     fd = handoff.write(given)
     assert handoff.read(fd) == given
-    assert not any(os.get_inheritable(end) for end in ends)
+    assert not any(os.get_inheritable(end) for end in ends[:5])
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
     for end in ends:

@@ -1,0 +1,107 @@
+"""A worker's listeners: each is served by one acceptor, which a reload replaces without a pause.
+
+The next acceptor is there before the last one goes. The last one then accepts nobody, but goes on
+serving who is connected, and asks each of them to come anew with its next answer; what is left
+after a while is closed. No request is lost, and a certificate that cannot be used changes nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from custody.base.ids import Source
+from custody.http.app import Pipeline
+from custody.serve.edge import Edge
+from custody.serve.listeners import BadListener, Serving
+from custody.serve.settings import Listener
+
+_SETTLE: Final = 0.2  # seconds in which an acceptor that cannot serve has ended
+_RETIRED: Final = 30.0  # seconds for the connections of the one before to come anew
+_log = logging.getLogger(__name__)
+
+
+class Acceptor:
+    """One listener, and who serves it now."""
+
+    def __init__(self, listener: Listener, fd: int, edge: Edge, connections: int) -> None:
+        """Must be made in a running event loop. Raises BadListener."""
+        self.listener = listener
+        self.edge = edge
+        self.serving = Serving(listener, fd, edge.application, connections)
+
+    async def retire(self) -> None:
+        """Accept nobody any more, and end when those connected had time to come anew."""
+        self.edge.closing = True
+        self.serving.accept_nobody()
+        await asyncio.sleep(_RETIRED)
+        await self.serving.stop()
+
+
+class Acceptors:
+    """All of a worker's listeners. Must be made in a running event loop."""
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        fds: Sequence[int],
+        pipeline: Pipeline,
+        source: Source,
+        connections: int,
+    ) -> None:
+        """`connections` is how many each listener takes. Raises BadListener."""
+        self._fds = fds
+        self._pipeline = pipeline
+        self._source = source
+        self._connections = connections
+        self._retired: dict[Acceptor, asyncio.Task[None]] = {}
+        self._changing = asyncio.Lock()
+        self.ended = asyncio.Event()  # one ended that was not asked to
+        self._acceptors = [
+            self._new(listener, fd) for listener, fd in zip(listeners, fds, strict=True)
+        ]
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being answered."""
+        return sum(one.edge.in_flight for one in (*self._acceptors, *self._retired))
+
+    async def reload(self, listeners: Sequence[Listener]) -> None:
+        """Serve by these settings from now on; the certificates are read again in any case."""
+        async with self._changing:
+            for place, listener in enumerate(listeners):
+                if listener.tls is None and listener == self._acceptors[place].listener:
+                    continue
+                await self._replace(place, listener)
+
+    async def stop(self) -> None:
+        """Accept nobody, and end; what is in flight is answered."""
+        for task in self._retired.values():
+            task.cancel()
+        everyone = (*self._acceptors, *self._retired)
+        await asyncio.gather(*(one.serving.stop() for one in everyone))
+
+    def _new(self, listener: Listener, fd: int) -> Acceptor:
+        edge = Edge(listener, self._pipeline, self._source)
+        acceptor = Acceptor(listener, fd, edge, self._connections)
+        acceptor.serving.task.add_done_callback(lambda _: self._on_end(acceptor))
+        return acceptor
+
+    async def _replace(self, place: int, listener: Listener) -> None:
+        last = self._acceptors[place]
+        try:
+            following = self._new(listener, self._fds[place])
+        except BadListener as error:
+            _log.error("not reloaded: %s", error)
+            return
+        await asyncio.wait([following.serving.task], timeout=_SETTLE)
+        if following.serving.task.done():
+            _log.error("not reloaded: the certificate of %s cannot be served", listener.address)
+            return
+        self._acceptors[place] = following
+        self._retired[last] = task = asyncio.create_task(last.retire())
+        task.add_done_callback(lambda _: self._retired.pop(last, None))
+
+    def _on_end(self, acceptor: Acceptor) -> None:
+        if acceptor in self._acceptors:
+            self.ended.set()

@@ -1,0 +1,60 @@
+"""Certificates for tests: self-signed, for a name and 127.0.0.1, with their keys beside them."""
+
+import ipaddress
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+FAR = BEGAN + timedelta(days=36500)
+
+
+def self_signed(
+    directory: Path,
+    *,
+    serial: int = 1,
+    names: tuple[str, ...] = ("vault.test",),
+    addresses: tuple[str, ...] = ("127.0.0.1",),
+    until: datetime = FAR,
+) -> Path:
+    """Write cert.pem and key.pem into `directory`; where the certificate is."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vault.test")])
+    others = [
+        *(x509.DNSName(text) for text in names),
+        *(x509.IPAddress(ipaddress.ip_address(text)) for text in addresses),
+    ]
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(serial)
+        .not_valid_before(BEGAN)
+        .not_valid_after(until)
+        .add_extension(x509.SubjectAlternativeName(others), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (directory / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    (directory / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return directory / "cert.pem"
+
+
+def trusting_any() -> ssl.SSLContext:
+    """A client's context that proves nothing: for servers of the test's own."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,69 @@
+"""One acceptor takes over from another on the same socket."""
+
+import asyncio
+import http.client
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from custody.serve.listeners import Serving, bind
+from custody.serve.settings import Listener
+
+LISTENER = Listener("127.0.0.1", 0)
+
+
+class Named:
+    """An application that answers its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name.encode()
+
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            length = (b"content-length", b"%d" % len(self.name))
+            await send({"type": "http.response.start", "status": 200, "headers": [length]})
+            await send({"type": "http.response.body", "body": self.name})
+
+
+@contextmanager
+def connection(port: int) -> Iterator[http.client.HTTPConnection]:
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        yield link
+    finally:
+        link.close()
+
+
+def name(link: http.client.HTTPConnection) -> str:
+    link.request("GET", "/")
+    return link.getresponse().read().decode()
+
+
+def test_who_is_connected_stays_and_who_comes_is_served_by_the_next() -> None:
+    async def scene() -> None:
+        with bind(LISTENER) as listening:
+            port = listening.getsockname()[1]
+            first = Serving(LISTENER, listening.fileno(), Named("first"), 100)
+            with connection(port) as old:
+                assert await asyncio.to_thread(name, old) == "first"
+                second = Serving(LISTENER, listening.fileno(), Named("second"), 100)
+                await asyncio.sleep(0.1)
+                first.accept_nobody()
+                for _ in range(50):
+                    with connection(port) as new:
+                        assert await asyncio.to_thread(name, new) == "second"
+                assert await asyncio.to_thread(name, old) == "first"
+                used = time.process_time()
+                await asyncio.sleep(0.5)
+                assert time.process_time() - used < 0.3  # it waits, and does not spin
+                await asyncio.wait_for(first.stop(), 10)
+                with pytest.raises((OSError, http.client.HTTPException)):
+                    await asyncio.to_thread(name, old)
+            with connection(port) as new:
+                assert await asyncio.to_thread(name, new) == "second"
+            await asyncio.wait_for(second.stop(), 10)
+
+    asyncio.run(scene())
