@@ -75,6 +75,7 @@ class Client:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.token = token
+        self.headers: dict[str, str] = {}  # sent with every request
         self.link = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         if tls is not None:
             self.link = http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=tls)
@@ -82,7 +83,9 @@ class Client:
     def call(self, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
         """One request below /v1/; `body` is sent as JSON, or as it is if it is bytes."""
         shown = self.token if token is None else token
-        headers = {"X-Vault-Token": shown} if shown else {}
+        headers = dict(self.headers)
+        if shown:
+            headers["X-Vault-Token"] = shown
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
         if body is not None and not isinstance(body, bytes):

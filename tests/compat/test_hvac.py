@@ -269,6 +269,34 @@ def test_a_cubbyhole_is_its_tokens_own(client: hvac.Client) -> None:
     own.adapter.close()
 
 
+def test_answers_are_wrapped_and_unwrapped(client: hvac.Client) -> None:
+    wrapped = client.sys.wrap(payload={"a": "1"}, ttl=60)["wrap_info"]
+    assert (wrapped["ttl"], wrapped["creation_path"]) == (60, "sys/wrapping/wrap")
+    assert client.sys.unwrap(wrapped["token"])["data"] == {"a": "1"}
+    with pytest.raises(exceptions.InvalidRequest, match="wrapping token is not valid"):
+        client.sys.unwrap(wrapped["token"])
+    made = client.auth.token.create(policies=["default"], wrap_ttl="5m")
+    assert made["auth"] is None
+    inside = hvac.Client(url=client.url, token=made["wrap_info"]["token"])
+    auth = inside.sys.unwrap()["auth"]
+    assert auth["accessor"] == made["wrap_info"]["wrapped_accessor"]
+    inside.token = auth["client_token"]
+    assert inside.is_authenticated()
+    inside.adapter.close()
+
+
+def test_wrapping_tokens_are_looked_up_and_moved(client: hvac.Client) -> None:
+    first = client.write_data("sys/wrapping/wrap", data={"b": "2"}, wrap_ttl="90s")["wrap_info"]
+    shown = {"token": first["token"]}
+    looked = client.write_data("sys/wrapping/lookup", data=shown)["data"]
+    assert (looked["creation_ttl"], looked["creation_path"]) == (90, "sys/wrapping/wrap")
+    second = client.write_data("sys/wrapping/rewrap", data=shown)["wrap_info"]
+    assert second["ttl"] == 90
+    assert client.sys.unwrap(second["token"])["data"] == {"b": "2"}
+    with pytest.raises(exceptions.InvalidRequest):
+        client.sys.unwrap(first["token"])
+
+
 def test_the_generic_calls(client: hvac.Client) -> None:
     client.write_data("secret/data/hv/raw", data={"data": {"a": "1"}})
     read = client.read("secret/data/hv/raw")

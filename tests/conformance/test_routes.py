@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
+from custody.core import wrap
 from custody.http.limits import SMALL_BODY_BYTES
 from custody.plugin.fields import kind_of
 from custody.plugin.route import Access, Action, Engine, Op, Route
@@ -83,6 +84,8 @@ def cases() -> Iterator[Case]:
 
 CASES = list(cases())
 CLOSED = [case for case in CASES if case.access not in OPEN]
+# A wrapping token is looked at before the caller is: tests/unit/system/test_wrapping.py
+MUTE = [case for case in CLOSED if case.path not in wrap.PATHS]
 SUDO = [case for case in CASES if case.access is Access.SUDO]
 WITH_BODY = [case for case in CASES if case.op in BODIED]
 TYPED = [case for case in CASES if case.typed]
@@ -113,7 +116,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-@pytest.mark.parametrize("case", CLOSED, ids=str)
+@pytest.mark.parametrize("case", MUTE, ids=str)
 def test_without_a_token_nothing_is_told(case: Case) -> None:
     async def test(server: MemoryServer) -> None:
         for token in ("", "cus.notoken", "hvs.x" * 40):
@@ -123,7 +126,7 @@ def test_without_a_token_nothing_is_told(case: Case) -> None:
     on_server(test)
 
 
-@pytest.mark.parametrize("case", CLOSED, ids=str)
+@pytest.mark.parametrize("case", MUTE, ids=str)
 def test_a_token_without_rights_is_refused(case: Case) -> None:
     async def test(server: MemoryServer) -> None:
         token = await server.token(NOTHING, no_default_policy=True)

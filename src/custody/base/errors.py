@@ -4,7 +4,7 @@ Anything raised that is not in this tree is a defect: the edge answers 500 and s
 The map from class to HTTP status is `custody.http.errors`, and nowhere else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class CustodyError(Exception):
@@ -18,6 +18,16 @@ class CustodyError(Exception):
     def listed(self) -> Sequence[str]:
         """The texts as they appear in the body's `errors` list."""
         return self.messages
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What is told beside `errors`, in fields of our own."""
+        return {}
+
+    @property
+    def recorded(self) -> str:
+        """The text of the audit record."""
+        return self.listed[0] if self.listed else type(self).__name__
 
 
 class MultiError(CustodyError):

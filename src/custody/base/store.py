@@ -39,6 +39,7 @@ class Table(IntEnum):
     REVOCATION = 0x17
     SETTING = 0x18
     CUBBYHOLE = 0x19
+    OPENED = 0x1A
     ENGINE = 0x40
 
 

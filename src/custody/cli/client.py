@@ -51,6 +51,11 @@ class Client:
         timeout = max(seconds, self._connection.timeout)
         return Client(replace(self._connection, timeout=timeout))
 
+    @property
+    def has_token(self) -> bool:
+        """Whether requests show a token."""
+        return bool(self._connection.token)
+
     def with_token(self, token: Secret[str]) -> "Client":
         """The same client with another token."""
         return Client(replace(self._connection, token=token))
@@ -167,6 +172,7 @@ class Client:
         errors = answer.body.get("errors")
         listed = errors if isinstance(errors, list) else []
         text = "Errors:\n\n" + "\n".join(f"* {error}" for error in listed)
+        text += _told_of_use(answer.body)
         raise RemoteError(self._refusal(request, answer.status, text), answer.status)
 
     def _refusal(self, request: Request, status: int, text: str) -> str:
@@ -189,6 +195,17 @@ def _described(connection: Connection, request: Request) -> str:
     if connection.show is Show.POLICY:
         return instead.policy(request)
     return instead.curl(connection, request)
+
+
+def _told_of_use(body: Mapping[str, Any]) -> str:
+    """What a server of ours says of a wrapping token that somebody has used before."""
+    told = body.get("wrapping_token")
+    if not isinstance(told, Mapping) or "used_time" not in told:
+        return ""
+    return (
+        f"\n\nThe wrapping token was used at {told['used_time']}. If that was not you, somebody"
+        " else may know what it held: replace that, and find out who."
+    )
 
 
 def _pairs(parameters: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

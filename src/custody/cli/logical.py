@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TextIO
 
+from custody.base.secret import Secret
 from custody.cli import data
 from custody.cli.command import ANY, FIELD, FORMAT, HTTP, Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
@@ -69,6 +70,25 @@ def delete(context: Context) -> int:
         raise error.about(f"Error deleting {path}") from error
     if not answer:
         return context.done(f"Success! Data deleted (if it existed) at: {path}")
+    return context.show_answer(answer)
+
+
+def unwrap(context: Context) -> int:
+    """Print what a wrapping token holds; its own token is the wrapping token without another."""
+    token = context.arguments[0].strip() if context.arguments else ""
+    client = context.client()
+    body = {}
+    if token and client.has_token:
+        body = {"token": token}
+    elif token:
+        client = client.with_token(Secret(token))
+    try:
+        answer = client.write("sys/wrapping/unwrap", body)
+    except RemoteError as error:
+        raise error.about("Error unwrapping") from error
+    if not answer:
+        context.console.warn("Could not find wrapped response")
+        return _EMPTY
     return context.show_answer(answer)
 
 
@@ -169,6 +189,18 @@ COMMANDS = (
         delete,
         "PATH [DATA K=V...]",
         (1, ANY),
+        shared=HTTP + FORMAT + FIELD,
+    ),
+    Command(
+        "unwrap",
+        "Get out, once, what a wrapping token holds.",
+        (
+            Example("Wrap a secret for a minute:", "custody read -wrap-ttl=60s secret/data/app"),
+            Example("Get it out:", "custody unwrap WRAPPING_TOKEN"),
+        ),
+        unwrap,
+        "[TOKEN]",
+        (0, 1),
         shared=HTTP + FORMAT + FIELD,
     ),
     Command(

@@ -9,7 +9,7 @@ from custody.barrier.rows import View, raw_key
 from custody.barrier.transaction import BarrierTransaction
 from custody.base.secret import Secret
 from custody.base.store import StaleDecision, Table, Transaction
-from custody.core import outbox, reading
+from custody.core import outbox, reading, wrap
 from custody.core.case import Case
 from custody.core.confine import (
     NO_TOKEN,
@@ -57,14 +57,21 @@ class Act:
         return self.parts.barrier.snapshot()
 
     async def read(self) -> Reply | None:
-        """Run an action that reads, with a limited token, in the transaction that takes the use."""
+        """Run an action that reads in the transaction that takes a limited token's use, or wraps
+        the answer."""
         request = self._case.request
+
+        def run(txn: Transaction) -> Reply | None:
+            request.warnings.clear()  # a second run warns again
+            request.ignored.clear()
+            return reading.read(self._case, txn, self._desk)
+
+        if self._case.call.wrap_ttl:
+            return await self.commit(lambda txn: self._wrapped(txn, run(txn)))
 
         def job(txn: Transaction) -> tuple[Reply | None, TokenEntry | None]:
             used = self._pay(txn)
-            request.warnings.clear()  # a second run warns again
-            request.ignored.clear()
-            return reading.read(self._case, txn, self._desk), used
+            return run(txn), used
 
         reply, self.used = await self.parts.barrier.write(
             job, expect=self._expect, request_id=self._case.call.id, essential=True
@@ -90,7 +97,8 @@ class Act:
                 if case.engine.system
                 else MountTransaction(txn, case.mount.id)
             )
-            return case.action.run(case.request, place)  # type: ignore[return-value] # kind WRITES
+            reply: Reply | None = case.action.run(case.request, place)  # type: ignore[assignment] # WRITES
+            return self._wrapped(txn, reply)
 
         return await self.commit(job)
 
@@ -100,7 +108,30 @@ class Act:
         answer: Reply | None = await self._case.action.run(  # type: ignore[misc] # kind ACTS
             self._case.request, self
         )
+        if self._case.call.wrap_ttl:
+            return await self._deliver(answer)
         return answer
+
+    async def _deliver(self, reply: Reply | None) -> Reply | None:
+        """Wrap the answer of an action that is done: no decision that changed undoes it."""
+        clock, commit = self.parts.clock, _commit(self._case)
+
+        def job(txn: Transaction) -> tuple[Reply | None, int]:
+            answer = self._wrapped(txn, reply)
+            if txn.changed:
+                outbox.remember(txn, commit)
+            return answer, clock.boot_ns() if txn.changed else 0
+
+        answer, began_ns = await self.parts.barrier.write(job, request_id=self._case.call.id)
+        self._note(began_ns)
+        return answer
+
+    def _wrapped(self, txn: Transaction, reply: Reply | None) -> Reply | None:
+        """The answer as it leaves: put away in this transaction where that was asked for."""
+        case = self._case
+        if not case.call.wrap_ttl or case.match.route.raw:
+            return reply
+        return wrap.wrapped(txn, self._desk, case.call, case.request, reply)
 
     async def commit(self, job: Callable[[BarrierTransaction], T], *, essential: bool = False) -> T:
         """Commit `job` if its decision still stands, with the row that remembers its record."""
@@ -122,9 +153,13 @@ class Act:
             request_id=case.call.id,
             essential=essential or case.action.essential or case.call.op is Op.DELETE,
         )
+        self._note(began_ns)
+        return value
+
+    def _note(self, began_ns: int) -> None:
+        """Remember when the first change began to be made; 0: none was."""
         if began_ns and not self.committed:
             self.committed, self._began_ns = True, began_ns
-        return value
 
     def _pay(self, txn: Transaction) -> TokenEntry | None:
         """Count this request's one use; once it is counted, the token must still be there."""

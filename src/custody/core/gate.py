@@ -25,7 +25,7 @@ from custody.base.errors import (
 from custody.base.secret import Secret
 from custody.base.store import Rows
 from custody.core import help as help_pages
-from custody.core import mounts, views
+from custody.core import mounts, views, wrap
 from custody.core.call import Call
 from custody.core.case import Case
 from custody.core.confine import Desk, MountStorage, SystemRows
@@ -92,10 +92,12 @@ class Gate:
                 draft.now_ns = max(draft.now_ns, self._barrier.floor_ns(rows))
                 self._use_audit(rows)
                 case = self._decide(rows, call, draft)
-                if case.action.kind is Kind.READS and not case.limited:
+                if case.action.kind is Kind.READS and not (case.limited or call.wrap_ttl):
                     return case, attempt(case, rows, self._desk)
         except ANSWERED as found:
             error = named(found, self._metrics)
+            if isinstance(error, PermissionDenied):
+                error = self.explain(call, error)
             if not isinstance(error, AuditFailed):
                 await self._record_denial(call, draft, error)
                 await self._spend_denied(draft)
@@ -104,6 +106,14 @@ class Gate:
             raise error from found
         await self._broker.record(case.entry)
         return case, None
+
+    def explain(self, call: Call, denied: CustodyError) -> CustodyError:
+        """What the caller is told instead where it is the wrapping token that is wrong."""
+        if call.path not in wrap.PATHS:
+            return denied
+        with self._barrier.snapshot() as rows:
+            now_ns = max(self._clock.now_ns(), self._barrier.floor_ns(rows))
+            return wrap.explain(rows, self._desk, call, now_ns, denied)
 
     def use_audit(self) -> None:
         """Record to the devices that are enabled now. Raises AuditFailed if they are not known."""
@@ -220,6 +230,7 @@ class Gate:
             query=call.query,
             remote=call.remote_address,
             op=call.op.value,
+            wrap_ttl=call.wrap_ttl,
         )
 
     def _caller(self, draft: _Draft, token: TokenEntry) -> Caller:
@@ -274,7 +285,7 @@ class Gate:
         return views.audit_refusal(decision, draft.acl, draft.operation, call.path)
 
     async def _record_denial(self, call: Call, draft: _Draft, error: CustodyError) -> None:
-        text = error.listed[0] if error.listed else type(error).__name__
+        text = error.recorded
         entry = self._entry(call, draft, text)
         now_ns = max(self._clock.now_ns(), draft.now_ns)
         response = ResponseEntry(time_ns=now_ns, request=entry, error=text)

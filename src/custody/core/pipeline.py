@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from custody.audit.record import Caller, ResponseEntry
+from msgspec.structs import asdict
+
+from custody.audit.record import Caller, ResponseEntry, Wrapped
 from custody.barrier.envelope import UnknownTerm
 from custody.base.errors import (
     AuditFailed,
-    BadRequest,
     CustodyError,
     PermissionDenied,
     Unavailable,
@@ -45,8 +46,6 @@ class Pipeline:
 
     async def handle(self, call: Call) -> Answer:
         """The answer to `call`. Raises CustodyError; every outcome is on an audit device first."""
-        if call.wrap_ttl:
-            raise BadRequest("response wrapping is not available in this version")
         for _ in range(ATTEMPTS):
             try:
                 return await self._answer(*await self._gate.admit(call))
@@ -92,7 +91,7 @@ class Pipeline:
             try:
                 await act.spend()  # a request that fails uses up one use, too
             except PermissionDenied as denied:
-                return Outcome(error=denied)
+                return Outcome(error=self._gate.explain(case.call, denied))
             return Outcome(error=named(found, self._parts.metrics))
         return Outcome(reply)
 
@@ -143,6 +142,8 @@ def answer_of(request: Request, route: Route, reply: Reply | None) -> Answer:
         if not request.warnings:
             return Answer(request.id, NO_CONTENT)
         reply = Reply()
+    if reply.wrap is not None:
+        return Answer("", OK, reply)
     warnings = (*request.ignored, *request.warnings)
     return Answer(request.id, reply.status or OK, reply, warnings, raw=route.raw, top=route.top)
 
@@ -151,9 +152,12 @@ def _response_entry(case: Case, outcome: Outcome, now_ns: int, event_id: str) ->
     reply, error = outcome.reply, outcome.error
     warnings = tuple(case.request.warnings)
     if error is not None:
-        text = error.listed[0] if error.listed else type(error).__name__
         return ResponseEntry(
-            time_ns=now_ns, request=case.entry, warnings=warnings, error=text, event_id=event_id
+            time_ns=now_ns,
+            request=case.entry,
+            warnings=warnings,
+            error=error.recorded,
+            event_id=event_id,
         )
     auth = None if reply is None else reply.auth
     return ResponseEntry(
@@ -162,6 +166,7 @@ def _response_entry(case: Case, outcome: Outcome, now_ns: int, event_id: str) ->
         data=None if reply is None else reply.data,
         auth=None if auth is None or reply is None else _audit_auth(auth, reply.created),
         auth_token="" if auth is None else auth.client_token,
+        wrap=None if reply is None or reply.wrap is None else Wrapped(**asdict(reply.wrap)),
         warnings=warnings,
         event_id=event_id,
     )

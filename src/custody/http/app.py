@@ -115,7 +115,7 @@ class App:
         try:
             return await self._answer(scope, receive)
         except CustodyError as error:
-            return _echoing(scope, encode_error(status_of(error), error.listed))
+            return _echoing(scope, encode_error(status_of(error), error.listed, error.facts))
         except Redirect as redirect:
             return encode_redirect(redirect.location)
         except BadPath:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from custody.core.call import Answer
-from custody.plugin.request import Auth, Reply
+from custody.plugin.request import Auth, Reply, WrapInfo
 
 JSON: Final = (b"content-type", b"application/json")
 ALWAYS: Final = (
@@ -14,6 +14,7 @@ ALWAYS: Final = (
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
 )
 _EMPTY: Final = (b"content-length", b"0")
+_NO_FACTS: Final[Mapping[str, object]] = {}
 Header = tuple[bytes, bytes]
 Encoded = tuple[int, list[Header], bytes]  # status, headers, body
 _encode = msgspec.json.Encoder().encode
@@ -44,7 +45,7 @@ class Envelope(msgspec.Struct, frozen=True):
     renewable: bool
     lease_duration: int
     data: Mapping[str, Any] | None
-    wrap_info: None
+    wrap_info: WrapInfo | None
     warnings: Sequence[str] | None
     auth: AuthPart | None
 
@@ -61,9 +62,11 @@ def encode_answer(answer: Answer) -> Encoded:
     return answer.status, _headers(JSON, reply, len(body)), body
 
 
-def encode_error(status: int, messages: Sequence[str]) -> Encoded:
-    """Status, headers and body of an error."""
-    body = _escape(_encode({"errors": messages})) + b"\n"
+def encode_error(
+    status: int, messages: Sequence[str], facts: Mapping[str, object] = _NO_FACTS
+) -> Encoded:
+    """Status, headers and body of an error; `facts` are fields of our own beside `errors`."""
+    body = _escape(_encode({"errors": messages, **facts})) + b"\n"
     return status, [JSON, *ALWAYS, (b"content-length", b"%d" % len(body))], body
 
 
@@ -93,7 +96,7 @@ def _body(answer: Answer, reply: Reply) -> Mapping[str, Any] | Envelope:
         renewable=False,
         lease_duration=reply.lease_duration,
         data=reply.data,
-        wrap_info=None,
+        wrap_info=reply.wrap,
         warnings=answer.warnings or None,
         auth=_auth(reply.auth) if reply.auth else None,
     )

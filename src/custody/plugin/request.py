@@ -59,6 +59,7 @@ class Request(msgspec.Struct):
     warnings: list[str] = msgspec.field(default_factory=list)
     ignored: list[str] = msgspec.field(default_factory=list)
     op: str = ""
+    wrap_ttl: int = 0  # seconds for which the answer is to be wrapped; 0: it is not
 
     def __repr__(self) -> str:
         return f"Request({self.id!r}, {self.op!r}, {self.path!r})"
@@ -88,6 +89,20 @@ class Auth(msgspec.Struct, frozen=True):
         return f"Auth(accessor={self.accessor!r})"
 
 
+class WrapInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an answer was put away: the `wrap_info` part of the answer that is given instead."""
+
+    token: str
+    accessor: str
+    ttl: int  # seconds
+    creation_time: str  # RFC 3339
+    creation_path: str
+    wrapped_accessor: str = ""  # of a token in the answer
+
+    def __repr__(self) -> str:
+        return f"WrapInfo({self.creation_path!r})"
+
+
 class Reply(msgspec.Struct):
     """An answer. `status` None means 200 with anything to say, else 204.
 
@@ -103,6 +118,7 @@ class Reply(msgspec.Struct):
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     created: tuple[bytes, ...] = ()
+    wrap: WrapInfo | None = None
 
     def __repr__(self) -> str:
         return f"Reply(status={self.status!r})"

@@ -12,24 +12,32 @@ import msgspec
 from custody.base.codec import CorruptRecord
 from custody.base.errors import BadRequest, NotFound, PermissionDenied
 from custody.base.store import Table
+from custody.core import wrap
 from custody.core.confine import SystemRows, SystemTransaction
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import MIB, Engine, Op, Route, reads, writes
-from custody.token.entry import SERVICE_TYPE
+from custody.token.entry import SERVICE_TYPE, WRAPPING_POLICIES
 
 MAX_PATH: Final = 400  # bytes
 MAX_PAYLOAD: Final = 1 * MIB  # bytes of JSON
 MAX_LIST: Final = 10_000  # names in one answer
 _PAGE: Final = 256
+_DEPRECATED: Final = (
+    "Reading from 'cubbyhole/response' is deprecated. Please use sys/wrapping/unwrap to unwrap "
+    "responses, as it provides additional security checks and other benefits."
+)
 _LAST: Final = b"\xff"  # above every byte of UTF-8
 _payloads = msgspec.json.Decoder(dict[str, Any])
 
 
 def read(request: Request, rows: SystemRows) -> Reply:
     """What the caller's token keeps at a path. Raises NotFound."""
-    found = rows.get(Table.CUBBYHOLE, _place(request, rows) + _name(request))
+    place, name = _place(request, rows), _name(request)
+    found = rows.get(Table.CUBBYHOLE, place + name)
     if found is None:
         raise NotFound
+    if name == wrap.RESPONSE and request.caller and request.caller.policies == WRAPPING_POLICIES:
+        request.warn(_DEPRECATED)
     try:
         return Reply(data=_payloads.decode(found))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

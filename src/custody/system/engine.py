@@ -23,6 +23,7 @@ from custody.system import (
     tools,
     tune,
     verify,
+    wrapping,
 )
 
 ENGINE: Final = Engine(
@@ -47,6 +48,7 @@ ENGINE: Final = Engine(
         *audit.ROUTES,
         *metrics.ROUTES,
         *verify.ROUTES,
+        *wrapping.ROUTES,
     ),
     help="Control of the server itself.",
     system=True,

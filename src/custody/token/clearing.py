@@ -44,6 +44,7 @@ def expire(txn: Transaction, now_ns: int, limit: int) -> Step:
         entry = load(txn, token_hash)
         if entry is None or expiry_key(token_hash, entry) != key:
             txn.delete(Table.EXPIRY, key)
+            txn.delete(Table.OPENED, token_hash)
         else:
             gone += revoke(txn, token_hash, now_ns)
     return Step(tuple(gone), more=len(due) > limit)

@@ -10,6 +10,7 @@ from custody.base.codec import Record, decode
 ROOT_POLICY = "root"
 ROOT_PATH = "auth/token/root"
 SERVICE_TYPE = "service"
+WRAPPING_POLICIES = ("response-wrapping",)  # of tokens that hold an answer, and of no others
 SPENT = -1  # num_uses once the last use has begun
 
 _WIRE_NAMES = {

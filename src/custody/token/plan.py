@@ -9,14 +9,20 @@ from dataclasses import dataclass, field
 
 from custody.base.duration import parse_seconds
 from custody.base.errors import BadRequest
-from custody.token.entry import ROOT_POLICY, SERVICE_TYPE, Spec, TokenEntry
+from custody.token.entry import (
+    ROOT_POLICY,
+    SERVICE_TYPE,
+    WRAPPING_POLICIES,
+    Spec,
+    TokenEntry,
+)
 from custody.token.format import MAX_LENGTH
 from custody.token.lifetime import Limits, Terms, grant
 
 DEFAULT_POLICY = "default"
 MAX_POLICY_NAME = 256  # bytes
 MAX_USES = 2**31 - 1
-_NOT_ASSIGNABLE = frozenset({"response-wrapping"})
+_NOT_ASSIGNABLE = frozenset(WRAPPING_POLICIES)
 _UNSAFE = re.compile(r"[^a-zA-Z0-9-]")
 
 

@@ -8,6 +8,10 @@ Hashes are 32 bytes, HMAC-SHA256 under the store's salt; times are big-endian, 8
     EXPIRY      due second | token hash           nothing
     REVOCATION  time of the mark | root           nothing
     CUBBYHOLE   accessor hash | path              what the token keeps to itself
+    OPENED      token hash                        when a wrapping token was used, nanoseconds
+
+A row in OPENED stays when its token goes; the expiry index says until when, and is of use then
+only to find it.
 
 The root of a mark is a token's hash, for the children below it, or that of an accessor, for the
 token's cubbyhole.
@@ -21,6 +25,8 @@ from custody.token.entry import SPENT, TokenEntry, decode_entry
 HASH = 32  # bytes
 TIME = 8
 SPENT_GRACE_NS = 120 * NANOSECOND  # longer than a request may take
+OPENED_NS = 24 * 3600 * NANOSECOND  # for how long a used wrapping token is remembered at least
+OPENED_MOST_NS = 30 * OPENED_NS
 
 
 def load(rows: Rows, token_hash: bytes) -> TokenEntry | None:
@@ -63,6 +69,13 @@ def expiry_key(token_hash: bytes, entry: TokenEntry) -> bytes | None:
     if not due_ns:
         return None
     return stamp(-(-due_ns // NANOSECOND)) + token_hash
+
+
+def remember_use(txn: Transaction, token_hash: bytes, entry: TokenEntry, now_ns: int) -> None:
+    """Keep that a wrapping token was used, as long as it could have lived and within bounds."""
+    left_ns = min(max(entry.expires_ns - now_ns, OPENED_NS), OPENED_MOST_NS)
+    txn.put(Table.OPENED, token_hash, stamp(now_ns))
+    txn.put(Table.EXPIRY, stamp(-(-(now_ns + left_ns) // NANOSECOND)) + token_hash, b"")
 
 
 def stamp(time: int) -> bytes:

@@ -16,7 +16,7 @@ from custody.base.clock import NANOSECOND
 from custody.base.errors import BadRequest, PermissionDenied
 from custody.base.store import Rows, Table, Transaction
 from custody.crypto.mac import Authenticator
-from custody.token.entry import SPENT, Handle, Spec, TokenEntry, decode_entry
+from custody.token.entry import SPENT, WRAPPING_POLICIES, Handle, Spec, TokenEntry, decode_entry
 from custody.token.lifetime import Limits, Terms, grant
 from custody.token.rows import (
     HASH,
@@ -24,6 +24,7 @@ from custody.token.rows import (
     has_children,
     has_cubbyhole,
     load,
+    remember_use,
     stamp,
     store,
 )
@@ -144,8 +145,16 @@ def use(txn: Transaction, token_hash: bytes, now_ns: int) -> TokenEntry:
         used = msgspec.structs.replace(entry, num_uses=entry.num_uses - 1)
     else:
         used = msgspec.structs.replace(entry, num_uses=SPENT, spent_ns=now_ns)
+        if entry.policies == WRAPPING_POLICIES:
+            remember_use(txn, token_hash, entry, now_ns)
     store(txn, token_hash, used, before=entry)
     return used
+
+
+def used_ns(rows: Rows, token_hash: bytes) -> int | None:
+    """When a wrapping token that may be gone was used; None: never, or long ago."""
+    row = rows.get(Table.OPENED, token_hash)
+    return None if row is None else int.from_bytes(row, "big")
 
 
 def renew(
