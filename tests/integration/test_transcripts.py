@@ -16,7 +16,7 @@ def test_a_transcript_comes_out_as_written(
     play_file(path, {**known, "HOME": str(tmp_path)})
 
 
-@pytest.mark.parametrize("path", scripts("fresh"))
+@pytest.mark.parametrize("path", scripts("fresh") + scripts("ceremony"))
 def test_a_transcript_of_a_new_server_comes_out_as_written(
     path: Path, new_node: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,7 @@
 """Asking for a secret: without echo on a terminal, or one line of a pipe."""
 
+from dataclasses import dataclass
+
 from custody.base.secret import Secret
 from custody.cli.command import Context
 from custody.cli.errors import UsageError
@@ -20,3 +22,29 @@ def ask(context: Context, what: str) -> Secret[str]:
     if not text.strip():
         raise UsageError(f"{what} is needed: type it, or pipe it in as one line")
     return Secret(text.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class GivenShare:
+    """A share, and the nonce of the ceremony that it is meant for."""
+
+    share: Secret[str]
+    nonce: str
+
+
+def share(context: Context, operation: str, nonce: str) -> GivenShare:
+    """The share that a ceremony asks for: typed without echo, piped in, or an argument.
+
+    Where it is not typed its giver must name the nonce, to give it to no other ceremony. Raises
+    UsageError.
+    """
+    given = context.arguments[0].strip() if context.arguments else ""
+    named = context.options.text("nonce")
+    piped = given == "-" or (not given and not context.console.stdin.isatty())
+    if (given or piped) and not named:
+        raise UsageError("-nonce is needed where the share is not typed: it is in -status")
+    if given and not piped:
+        return GivenShare(Secret(given), named)
+    if not piped:
+        context.console.warn(f"{operation} operation nonce: {nonce}")
+    return GivenShare(ask(context, "Unseal Key"), named or nonce)
