@@ -4,15 +4,17 @@ import base64
 import secrets
 import string
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from custody.cli import output
-from custody.cli.client import Client
 from custody.cli.command import Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.prompt import share
 from custody.cli.rekey import read_pgp_keys
+
+if TYPE_CHECKING:
+    from custody.cli.client import Client
 
 _BASE = "sys/generate-root"
 _LETTERS = string.ascii_letters + string.digits
@@ -60,7 +62,7 @@ def _decode(context: Context) -> int:
     return 0
 
 
-def _generate_otp(context: Context, client: Client) -> int:
+def _generate_otp(context: Context, client: "Client") -> int:
     status = _ask(client, "GET", "attempt", None, "Error getting the length of a password")
     length = int(status.get("otp_length") or 0)
     otp = "".join(secrets.choice(_LETTERS) for _ in range(length))
@@ -70,7 +72,7 @@ def _generate_otp(context: Context, client: Client) -> int:
     return 0
 
 
-def _init(context: Context, client: Client) -> int:
+def _init(context: Context, client: "Client") -> int:
     named = context.options.listed("pgp-key")
     body = {
         "otp": context.options.text("otp"),
@@ -85,7 +87,7 @@ def _init(context: Context, client: Client) -> int:
     return _show(context, status)
 
 
-def _give(context: Context, client: Client, status: Mapping[str, Any]) -> int:
+def _give(context: Context, client: "Client", status: Mapping[str, Any]) -> int:
     if not status.get("started"):
         raise UsageError(
             "No root generation is in progress. Start a root generation by running"
@@ -97,7 +99,7 @@ def _give(context: Context, client: Client, status: Mapping[str, Any]) -> int:
 
 
 def _ask(
-    client: Client, method: str, path: str, body: Mapping[str, Any] | None, failure: str
+    client: "Client", method: str, path: str, body: Mapping[str, Any] | None, failure: str
 ) -> Mapping[str, Any]:
     whole = f"{_BASE}/{path}"
     try:

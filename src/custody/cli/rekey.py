@@ -6,14 +6,16 @@ The same ceremony twice: `rekey` needs no token but the shares, `rotate-keys` wa
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from custody.cli import output
-from custody.cli.client import Client
 from custody.cli.command import Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.prompt import share
+
+if TYPE_CHECKING:
+    from custody.cli.client import Client
 
 _SHARES, _THRESHOLD = 5, 3
 _REKEY = {"barrier": "sys/rekey", "recovery": "sys/rekey-recovery-key"}
@@ -67,7 +69,7 @@ class _Run:
     """One run of either command."""
 
     def __init__(
-        self, context: Context, client: Client, base: str, backups: str, command: str
+        self, context: Context, client: "Client", base: str, backups: str, command: str
     ) -> None:
         self._context = context
         self._client = client
