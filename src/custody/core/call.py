@@ -34,6 +34,14 @@ class Call(msgspec.Struct, frozen=True):
         return f"Call({self.id!r}, {self.op!r}, {self.path!r})"
 
 
+class CrossOrigin(msgspec.Struct, frozen=True):
+    """What a page of another origin may: which one it is, and the headers that it may send."""
+
+    origin: str
+    headers: tuple[str, ...]
+    credentials: bool
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What the pipeline decided to say. `reply` None means: 204, nothing to say."""
 

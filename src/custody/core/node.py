@@ -9,9 +9,9 @@ from custody.audit.table import Declared
 from custody.base.errors import CustodyError, MethodNotAllowed, Sealed
 from custody.base.secret import Secret
 from custody.base.store import Transaction
-from custody.core import mounts, versions
+from custody.core import cors, mounts, versions
 from custody.core.bootstrap import TokenHasher
-from custody.core.call import Answer, Call
+from custody.core.call import Answer, Call, CrossOrigin
 from custody.core.confine import Desk
 from custody.core.damage import DAMAGE, named
 from custody.core.front import Front
@@ -77,6 +77,19 @@ class Node:
         """Whether the answer at `path` is never wrapped: the node's own status."""
         match = self._own_route(path)
         return match is not None and self._answers_alone(match)
+
+    def cross_origin(self, origin: str) -> CrossOrigin | None:
+        """What a page of `origin` may; None where origins are not looked at, or it is sealed.
+
+        Raises PermissionDenied for an origin that is not allowed.
+        """
+        if self.parts.barrier.sealed:
+            return None
+        try:
+            with self.parts.barrier.snapshot() as rows:
+                return cors.allow(cors.read_config(rows), origin)
+        except DAMAGE as found:
+            raise named(found, self.parts.metrics) from found
 
     def count(self, status: int) -> None:
         """One answer of this status is about to leave."""

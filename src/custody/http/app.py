@@ -7,7 +7,8 @@ from typing import Any, Final, Protocol
 from custody.base.errors import CustodyError, PermissionDenied
 from custody.base.ids import Source, new_uuid
 from custody.base.secret import Secret
-from custody.core.call import Answer, Call
+from custody.core.call import Answer, Call, CrossOrigin
+from custody.http.cross_origin import REQUESTED, preflight, with_origin
 from custody.http.errors import INTERNAL, status_of
 from custody.http.limits import (
     BODY_DEADLINE_SECONDS,
@@ -18,6 +19,7 @@ from custody.http.limits import (
 )
 from custody.http.request import (
     NAMESPACE,
+    ORIGIN,
     BadPath,
     Headers,
     Redirect,
@@ -62,6 +64,13 @@ class Pipeline(Protocol):
         """Record that `call` is refused with `error` before its body was read.
 
         Raises AuditFailed.
+        """
+        ...
+
+    def cross_origin(self, origin: str) -> CrossOrigin | None:
+        """What a page of `origin` may; None where origins are not looked at.
+
+        Raises CustodyError for an origin that is not allowed.
         """
         ...
 
@@ -115,7 +124,7 @@ class App:
         try:
             return await self._answer(scope, receive)
         except CustodyError as error:
-            return _echoing(scope, encode_error(status_of(error), error.listed, error.facts))
+            return self._refused(scope, error)
         except Redirect as redirect:
             return encode_redirect(redirect.location)
         except BadPath:
@@ -134,6 +143,7 @@ class App:
             scope["query_string"],
         )
         headers = read_headers(scope["headers"], chunked_default=scope["http_version"] != "1.1")
+        allowed = self._pipeline.cross_origin(headers.origin) if headers.origin else None
         body: Mapping[str, Any] = _NO_BODY
         if target.bodied and (headers.content_length != 0 or target.op is Op.PATCH):
             try:
@@ -143,7 +153,25 @@ class App:
                 raise
         call = self._call(scope, target, headers, body)
         answer = encode_answer(await self._pipeline.handle(call))
-        return _echoing(scope, answer) if headers.namespace else answer
+        if headers.namespace:
+            answer = _echoing(scope, answer)
+        return answer if allowed is None else with_origin(answer, allowed)
+
+    def _refused(self, scope: Scope, error: CustodyError) -> Encoded:
+        """The error's answer; to a page of another origin, with what its browser must know."""
+        answer = _echoing(scope, encode_error(status_of(error), error.listed, error.facts))
+        origin = _header(scope, ORIGIN)
+        if not origin:
+            return answer
+        try:
+            allowed = self._pipeline.cross_origin(origin)
+        except CustodyError as refused:
+            return encode_error(status_of(refused), refused.listed)
+        if allowed is None:
+            return answer
+        if scope["method"] == "OPTIONS":
+            return preflight(allowed, _header(scope, REQUESTED))
+        return with_origin(answer, allowed)
 
     def _call(
         self, scope: Scope, target: Target, headers: Headers, body: Mapping[str, Any]
@@ -180,6 +208,11 @@ def _echoing(scope: Scope, encoded: Encoded) -> Encoded:
     status, lines, content = encoded
     echoed = [(name, value) for name, value in scope["headers"] if name == NAMESPACE and value]
     return status, [*lines, *echoed[:1]], content
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    values = [value for name, value in scope["headers"] if name == wanted]
+    return values[-1].decode("latin-1") if values else ""
 
 
 def _place(error: BaseException) -> str:

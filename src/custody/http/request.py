@@ -29,6 +29,7 @@ from custody.plugin.route import Op
 Scope = Mapping[str, Any]
 PREFIX: Final = "/v1/"
 NAMESPACE: Final = b"x-vault-namespace"
+ORIGIN: Final = b"origin"
 MAX_LENGTH_DIGITS: Final = 16
 HEADER_FRAME: Final = 4  # bytes of a header line beside its name and value
 MAX_FORM_FIELDS: Final = 1000
@@ -71,6 +72,7 @@ class Headers(msgspec.Struct):
     content_length: int | None = 0  # bytes; None: not told in advance
     chunked: bool = False
     namespace: str = ""
+    origin: str = ""
     wrap_ttl: str = ""
 
 
@@ -139,6 +141,10 @@ def _namespace(found: Headers, value: str) -> None:
     found.namespace = value
 
 
+def _origin(found: Headers, value: str) -> None:
+    found.origin = value
+
+
 def _wrap_ttl(found: Headers, value: str) -> None:
     found.wrap_ttl = value
 
@@ -150,6 +156,7 @@ _HEADERS: Final = {
     b"transfer-encoding": _transfer_encoding,
     b"content-type": _content_type,
     NAMESPACE: _namespace,
+    ORIGIN: _origin,
     b"x-vault-wrap-ttl": _wrap_ttl,
 }
 

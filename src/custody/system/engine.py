@@ -6,6 +6,7 @@ from custody.plugin.route import Engine
 from custody.system import (
     audit,
     capabilities,
+    cors,
     facts,
     generate_root,
     headers,
@@ -44,6 +45,7 @@ ENGINE: Final = Engine(
         *tools.ROUTES,
         *passwords.ROUTES,
         *headers.ROUTES,
+        *cors.ROUTES,
         *facts.ROUTES,
         *audit.ROUTES,
         *metrics.ROUTES,

@@ -342,6 +342,9 @@ def test_an_unknown_defect_is_500_and_silence(caplog: pytest.LogCaptureFixture) 
         async def refuse(self, call: Call, error: Exception) -> None:
             raise AssertionError(call, error)
 
+        def cross_origin(self, origin: str) -> None:
+            raise AssertionError(origin)
+
         def ignores_wrapping(self, path: str) -> bool:
             raise AssertionError(path)
 
