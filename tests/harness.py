@@ -161,12 +161,16 @@ class Server:
         config.write_text(text + self.settings)
         return config
 
+    def command(self, config: Path) -> list[str | Path]:
+        """What starts it."""
+        return [CUSTODY, "server", f"-config={config}"]
+
     def start(self) -> None:
         """Start it; returns when every process is ready."""
         config = self.write_config()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own server
-                [CUSTODY, "server", f"-config={config}"],
+                self.command(config),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

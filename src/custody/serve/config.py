@@ -20,7 +20,7 @@ from custody.serve.known import IGNORED, IGNORED_STORAGE, REFUSED
 from custody.serve.listener_config import read_listener
 from custody.serve.settings import AuditDevice, Listener, Settings
 
-__all__ = ["BadConfiguration", "child_environment", "load"]
+__all__ = ["BadConfiguration", "child_environment", "load", "service_manager"]
 
 MAX_WORKERS: Final = 32
 DEFAULT_WORKERS: Final = 8
@@ -63,6 +63,11 @@ def load(
     items += _from_environment(os.environ if environment is None else environment)
     items += given.items
     return _Reader(Fields(items)).settings()
+
+
+def service_manager() -> str:
+    """Where the service manager wants to hear how the node is; empty where there is none."""
+    return os.environ.get("NOTIFY_SOCKET", "")
 
 
 def child_environment() -> dict[str, str]:

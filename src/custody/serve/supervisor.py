@@ -17,7 +17,7 @@ import msgspec
 
 from custody.base import log
 from custody.base.clock import NANOSECOND, Clock, SystemClock
-from custody.serve import certificate, children, config, control, handoff, page, reload
+from custody.serve import certificate, children, config, control, handoff, notify, page, reload
 from custody.serve.backoff import Backoff
 from custody.serve.children import Child, Nursery
 from custody.serve.listeners import bind
@@ -40,15 +40,20 @@ class _Ending:
     restart_ns: int | None  # None: the node stops
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is around a node: its configuration, to be read anew, and who wants to hear of it."""
+
+    load: Callable[[], Loaded]
+    notifier: notify.Notifier
+
+
 class Supervisor:
     """One node's processes."""
 
-    def __init__(
-        self, nursery: Nursery, shared: page.Page, clock: Clock, load: Callable[[], Loaded]
-    ) -> None:
-        """`load` reads the configuration anew."""
+    def __init__(self, nursery: Nursery, shared: page.Page, clock: Clock, around: Around) -> None:
         self._nursery = nursery
-        self._load = load
+        self._around = around
         self._processes = _FIRST_WORKER_SLOT + nursery.settings.workers
         self._page = shared
         self._clock = clock
@@ -203,12 +208,13 @@ class Supervisor:
         if numbers & {signal.SIGTERM, signal.SIGINT}:
             stopping = self._ending is not None and self._ending.restart_ns is None
             _log.info("stopping")
+            self._around.notifier.tell(notify.STOPPING)
             self._end_all(0.0 if stopping else self._nursery.settings.drain, None)
 
     def _reload(self) -> None:
         """Take what a running node can of the configuration; nothing of one that is wrong."""
         try:
-            found, warnings = self._load()
+            found, warnings = self._around.load()
             certificate.check_all(found)
         except (config.BadConfiguration, certificate.BadCertificate) as error:
             _log.error("not reloaded: %s", error)
@@ -274,7 +280,8 @@ def main(argv: list[str]) -> int:
     try:
         lock = DataLock(Path(settings.data_path))
         try:
-            return _serve(settings, lambda: config.load(argv))
+            around = Around(lambda: config.load(argv), notify.Notifier(config.service_manager()))
+            return _serve(settings, around)
         finally:
             lock.release()
     except (DataInUse, OSError) as error:
@@ -282,7 +289,7 @@ def main(argv: list[str]) -> int:
         return 1
 
 
-def _serve(settings: Settings, load: Callable[[], Loaded]) -> int:
+def _serve(settings: Settings, around: Around) -> int:
     sockets = [bind(listener) for listener in settings.listeners]
     fd = page.create()
     fds = [one.fileno() for one in sockets]
@@ -294,5 +301,6 @@ def _serve(settings: Settings, load: Callable[[], Loaded]) -> int:
             for listener, one in zip(settings.listeners, sockets, strict=True)
         )
         print(f"custody is ready at {urls}", flush=True)  # noqa: T201 - the one line of output
+        around.notifier.tell(notify.READY)
 
-    return Supervisor(nursery, page.Page(fd), SystemClock(), load).run(announce)
+    return Supervisor(nursery, page.Page(fd), SystemClock(), around).run(announce)

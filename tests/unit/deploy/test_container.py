@@ -1,0 +1,123 @@
+"""The container file: what a builder would say of it, as far as that shows without one."""
+
+import fnmatch
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from custody.cli.flags import parse
+from custody.cli.tree import COMMANDS
+
+ROOT = Path(__file__).parents[3]
+DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+KNOWN = {
+    "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "RUN",
+    "STOPSIGNAL", "USER", "VOLUME",
+}  # fmt: skip
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Each instruction with its words, continued lines joined, comments left out."""
+    lines = [line for line in DOCKERFILE.read_text().splitlines() if not line.startswith("#")]
+    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
+    pairs = [line.partition(" ") for line in joined.splitlines() if line.strip()]
+    return [(name, words.strip()) for name, _, words in pairs]
+
+
+def last_stage() -> list[tuple[str, str]]:
+    found = instructions()
+    start = max(place for place, (name, _) in enumerate(found) if name == "FROM")
+    return found[start:]
+
+
+def only(name: str) -> str:
+    (words,) = [words for found, words in last_stage() if found == name]
+    return words
+
+
+def test_every_instruction_is_one_that_we_mean() -> None:
+    assert {name for name, _ in instructions()} <= KNOWN
+
+
+def test_it_runs_as_another_user_than_root_by_number() -> None:
+    user, group = only("USER").split(":")
+    assert (int(user), int(group)) > (0, 0)
+    names = [name for name, _ in last_stage()]
+    assert "RUN" not in names[names.index("USER") :]  # nothing is installed as that user
+    owner = re.search(r"-o (\d+) -g (\d+) (.*)", only("RUN"))
+    assert owner is not None
+    assert (owner[1], owner[2]) == (user, group)
+    assert json.loads(only("VOLUME")) == owner[3].split()
+
+
+def test_what_is_copied_is_there_and_reaches_the_builder() -> None:
+    ignored = (DOCKERFILE.with_name("Dockerfile.dockerignore")).read_text().splitlines()
+    allowed = [line.removeprefix("!") for line in ignored if line.startswith("!")]
+    assert "*" in ignored
+    for name, words in instructions():
+        if name == "COPY" and not words.startswith("--from="):
+            *sources, _target = words.split()
+            for source in sources:
+                assert (ROOT / source).exists()
+                assert any(fnmatch.fnmatch(source, pattern) for pattern in allowed)
+
+
+def test_only_what_is_locked_is_installed() -> None:
+    for line in (words for name, words in instructions() if name == "RUN"):
+        for command in line.split("&&"):
+            if "pip install" in command:
+                assert "--require-hashes" in command or "--no-deps --no-index" in command
+    assert not [words for name, words in instructions() if name == "ADD"]
+
+
+def test_the_packages_that_build_the_wheel_are_found_in_the_lock() -> None:
+    (line,) = [words for name, words in instructions() if "awk" in words]
+    program = re.search(r"awk '(.*?)' /src/(\S+)", line)
+    assert program is not None
+    done = subprocess.run(  # noqa: S603 our own line
+        ["/usr/bin/awk", program[1], ROOT / program[2]], capture_output=True, text=True, check=True
+    )
+    first, *hashes = done.stdout.splitlines()
+    assert re.fullmatch(r"setuptools==[\d.]+ \\", first)
+    assert hashes
+    assert all("--hash=sha256:" in one for one in hashes)
+
+
+@pytest.mark.parametrize("name", ["ENTRYPOINT", "CMD"])
+def test_the_server_is_started_without_a_shell(name: str) -> None:
+    assert isinstance(json.loads(only(name)), list)
+
+
+def test_the_health_check_is_a_command_that_there_is() -> None:
+    words = json.loads(only("HEALTHCHECK").partition(" CMD ")[2])
+    assert words[:2] == ["custody", "read"]
+    command = COMMANDS["read"]
+    options, arguments = parse((*command.flags, *command.shared), words[2:])
+    assert options.text("format") == "raw"
+    assert arguments[0] == "sys/health"
+
+
+def test_nothing_secret_is_in_the_image() -> None:
+    words = " ".join(words for name, words in instructions() if name in ("ENV", "ARG")).lower()
+    assert not re.search(r"token|secret|password|key", words)
+
+
+def test_the_composition_has_a_read_only_root_and_no_capabilities() -> None:
+    text = (ROOT / "deploy" / "compose.yaml").read_text()
+    for line in ("read_only: true", "cap_drop: [ALL]", "no-new-privileges:true", "core: 0"):
+        assert line in text
+    assert f'user: "{only("USER")}"' in text
+    for place in json.loads(only("VOLUME")):
+        assert re.search(rf"- \w+:{re.escape(place)}$", text, re.MULTILINE)
+
+
+def test_every_shell_line_is_one_that_a_shell_reads() -> None:
+    for line in (words for name, words in instructions() if name == "RUN"):
+        done = subprocess.run(  # noqa: S603 our own line, not run
+            ["/bin/sh", "-n", "-c", line], check=False
+        )
+        assert done.returncode == 0, shlex.quote(line)
