@@ -148,6 +148,61 @@ def test_tokens_end_by_accessor_by_themselves_and_leave_orphans(client: hvac.Cli
     own.adapter.close()
 
 
+def test_roles_say_what_their_tokens_may_be(client: hvac.Client) -> None:
+    tokens = client.auth.token
+    tokens.create_or_update_role(
+        "hv-role",
+        allowed_policies=["hv-a", "hv-b"],
+        orphan=True,
+        path_suffix="suffix",
+        token_period="30m",
+        token_explicit_max_ttl="2h",
+    )
+    bound = {"token_bound_cidrs": ["127.0.0.0/8"]}
+    client.write_data("auth/token/roles/hv-role", data=bound)
+    role = tokens.read_role("hv-role")["data"]
+    assert role["allowed_policies"] == ["hv-a", "hv-b"]
+    assert (role["token_period"], role["token_explicit_max_ttl"]) == (1800, 7200)
+    assert "hv-role" in tokens.list_roles()["data"]["keys"]
+    made = tokens.create(role_name="hv-role")["auth"]
+    assert made["policies"] == ["default", "hv-a", "hv-b"]
+    assert (made["lease_duration"], made["orphan"]) == (1800, True)
+    looked = tokens.lookup(made["client_token"])["data"]
+    assert looked["path"] == "auth/token/create/hv-role/suffix"
+    assert (looked["role"], looked["bound_cidrs"]) == ("hv-role", ["127.0.0.0/8"])
+    with pytest.raises(exceptions.InvalidRequest, match="must be subset of the role's"):
+        tokens.create(role_name="hv-role", policies=["hv-c"])
+    tokens.delete_role("hv-role")
+    with pytest.raises(exceptions.InvalidPath):
+        tokens.read_role("hv-role")
+    with pytest.raises(exceptions.InvalidRequest, match="not renewing"):
+        tokens.renew(made["client_token"])
+
+
+def test_a_batch_token_is_used_and_not_kept(client: hvac.Client) -> None:
+    tokens = client.auth.token
+    parent = tokens.create(policies=[_policy(client, "hv-batch")])["auth"]["client_token"]
+    own = hvac.Client(url=client.url, token=parent)
+    batch = own.auth.token.create(policies=["hv-batch"], type="batch", ttl="1h")["auth"]
+    assert (batch["token_type"], batch["accessor"]) == ("batch", "")
+    own.token = batch["client_token"]
+    kv = own.secrets.kv.v2
+    kv.create_or_update_secret("app/batch", {"user": "u"})
+    assert _read(kv, "app/batch") == {"user": "u"}
+    assert own.lookup_token()["data"]["type"] == "batch"
+    with pytest.raises(exceptions.InvalidRequest, match="batch tokens cannot be renewed"):
+        tokens.renew(batch["client_token"])
+    with pytest.raises(exceptions.InvalidRequest, match="batch tokens cannot be revoked"):
+        tokens.revoke(batch["client_token"])
+    tokens.revoke(parent)
+    assert not own.is_authenticated()
+    own.adapter.close()
+
+
+def test_tokens_are_tidied_when_asked(client: hvac.Client) -> None:
+    assert client.auth.token.tidy().status_code == 202
+
+
 def test_a_narrow_token_may_do_what_its_policy_says(client: hvac.Client) -> None:
     narrow = hvac.Client(url=client.url, token=_token(client, "hv-narrow"))
     kv = narrow.secrets.kv.v2

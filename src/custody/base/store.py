@@ -40,6 +40,7 @@ class Table(IntEnum):
     SETTING = 0x18
     CUBBYHOLE = 0x19
     OPENED = 0x1A
+    ROLE = 0x1B
     ENGINE = 0x40
 
 

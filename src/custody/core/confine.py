@@ -7,8 +7,10 @@ from typing import Final, TypeVar
 from custody.audit.table import Declared
 from custody.base.secret import Secret
 from custody.base.store import Rows, Table, Transaction
+from custody.core.batch import BatchTokens, find
 from custody.plugin.route import Engine
 from custody.policy import service as policies
+from custody.token.entry import TokenEntry
 
 T = TypeVar("T")
 NO_TOKEN: Final = Secret("")
@@ -88,13 +90,14 @@ class Desk:
     accessor_hash: Callable[[str], bytes]
     settings: Settings
     catalog: Mapping[str, Engine]
+    batch: BatchTokens
 
 
 class SystemRows:
     """The whole store, to be read by a built-in mount's handler, with what it needs beside it."""
 
-    __slots__ = ("accessor_hash", "catalog", "get", "keys", "memo", "presented", "rows", "scan",
-                 "settings", "token_hash")  # fmt: skip
+    __slots__ = ("accessor_hash", "batch", "catalog", "get", "keys", "memo", "presented", "rows",
+                 "scan", "settings", "token_hash")  # fmt: skip
 
     def __init__(self, rows: Rows, desk: Desk, presented: Secret[str] = NO_TOKEN) -> None:
         self.rows = rows
@@ -102,12 +105,16 @@ class SystemRows:
         self.get, self.memo = rows.get, rows.memo
         self.scan, self.keys = rows.scan, rows.keys
         self.token_hash, self.accessor_hash = desk.token_hash, desk.accessor_hash
-        self.settings, self.catalog = desk.settings, desk.catalog
+        self.settings, self.catalog, self.batch = desk.settings, desk.catalog, desk.batch
 
     @property
     def reads(self) -> Mapping[bytes, bytes | None]:
         """What was read by `memo` so far."""
         return self.rows.reads
+
+    def find_token(self, text: str, now_ns: int) -> tuple[bytes, TokenEntry | None]:
+        """The hash of a token of either type, and its entry while it is good, else None."""
+        return find(self.rows, self, text, now_ns)
 
     def policy_exists(self, name: str) -> bool:
         """Whether there is a policy of that name."""

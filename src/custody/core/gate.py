@@ -24,8 +24,8 @@ from custody.base.errors import (
 )
 from custody.base.secret import Secret
 from custody.base.store import Rows
+from custody.core import batch, mounts, views, wrap
 from custody.core import help as help_pages
-from custody.core import mounts, views, wrap
 from custody.core.call import Call
 from custody.core.case import Case
 from custody.core.confine import Desk, MountStorage, SystemRows
@@ -38,10 +38,12 @@ from custody.plugin.route import Access, Action, Engine, Exists, Kind, Op
 from custody.policy import service as policies
 from custody.policy.acl import ACL
 from custody.policy.decision import Decision
+from custody.token import cidr
 from custody.token import service as tokens
 from custody.token.entry import TokenEntry
-from custody.token.format import MAX_LENGTH
+from custody.token.format import BATCH, MAX_BATCH_LENGTH, MAX_LENGTH
 
+BATCH_PREFIX: Final = len(BATCH)
 CREATE, UPDATE = "create", "update"
 CHECKED: Final = frozenset((Access.AUTHENTICATED, Access.SUDO))  # a token is asked for
 _NO_QUERY: Final[Mapping[str, str]] = {}
@@ -192,7 +194,10 @@ class Gate:
         raise NotFound(f'no handler for route "{call.path}". route entry not found.')
 
     def _authenticate(self, rows: Rows, call: Call, draft: _Draft) -> None:
-        draft.token_hash, draft.token = authenticate(rows, self._desk, call.token, draft.now_ns)
+        token_hash, token = authenticate(rows, self._desk, call.token, draft.now_ns)
+        if token.bound_cidrs:
+            cidr.check(token.bound_cidrs, call.remote_address)
+        draft.token_hash, draft.token = token_hash, token
 
     def _authorise(self, rows: Rows, call: Call, draft: _Draft, *, sudo: bool) -> None:
         if draft.token is None:
@@ -316,10 +321,21 @@ def authenticate(
 ) -> tuple[bytes, TokenEntry]:
     """The key and entry of a valid token. Raises PermissionDenied."""
     text = token.reveal() if token is not None else ""
+    if text[:BATCH_PREFIX] == BATCH:
+        return _authenticate_batch(rows, desk, text, now_ns)
     if not 0 < len(text) <= MAX_LENGTH:
         raise PermissionDenied
     token_hash = desk.token_hash(text)
     return token_hash, tokens.authenticate(rows, token_hash, now_ns)
+
+
+def _authenticate_batch(rows: Rows, desk: Desk, text: str, now_ns: int) -> tuple[bytes, TokenEntry]:
+    if len(text) > MAX_BATCH_LENGTH:
+        raise PermissionDenied
+    token_hash, entry = batch.find(rows, desk, text, now_ns)
+    if entry is None:
+        raise PermissionDenied
+    return token_hash, entry
 
 
 def _operation(call: Call) -> str:

@@ -10,6 +10,7 @@ from custody.base.errors import CustodyError, MethodNotAllowed, Sealed
 from custody.base.secret import Secret
 from custody.base.store import Transaction
 from custody.core import cors, mounts, versions
+from custody.core.batch import BatchTokens
 from custody.core.bootstrap import TokenHasher
 from custody.core.call import Answer, Call, CrossOrigin
 from custody.core.confine import Desk
@@ -34,7 +35,9 @@ class Node:
         hasher = TokenHasher(parts.barrier)
         self.parts = parts
         self.front = Front(parts)
-        self._desk = Desk(hasher.token, hasher.accessor, parts.settings, parts.catalog)
+        self._desk = Desk(
+            hasher.token, hasher.accessor, parts.settings, parts.catalog, BatchTokens(parts.barrier)
+        )
         self._routes = {kind: RouteTable(engine) for kind, engine in parts.catalog.items()}
         self._pipeline = Pipeline(Gate(parts, self._desk, self._routes), parts, self._desk)
         self._system_mount = Mount(

@@ -35,9 +35,7 @@ class AccessorFields(SelfFields, frozen=True, kw_only=True):
 
 def of_self(request: Request, rows: SystemRows) -> Reply:
     """What the caller may do."""
-    entry = None
-    if request.caller is not None:
-        entry = tokens.find(rows.rows, request.caller.id, request.now_ns)
+    entry = rows.find_token(rows.presented.reveal(), request.now_ns)[1]
     return _answer(request, rows, entry)
 
 
@@ -46,8 +44,7 @@ def of_token(request: Request, rows: SystemRows) -> Reply:
     fields: TokenFields = request.body
     if not fields.token:
         raise BadRequest("no token found")
-    token_hash = rows.token_hash(fields.token)
-    return _answer(request, rows, tokens.find(rows.rows, token_hash, request.now_ns))
+    return _answer(request, rows, rows.find_token(fields.token, request.now_ns)[1])
 
 
 def of_accessor(request: Request, rows: SystemRows) -> Reply:

@@ -1,47 +1,29 @@
 """The built-in mount `auth/token/`: making, showing, renewing and revoking tokens."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
 
 from custody.base.errors import BadRequest, MultiError, NotFound, PermissionDenied
-from custody.base.secret import Secret
-from custody.base.store import Rows, Transaction
-from custody.plugin.fields import Duration, Fields, Pairs
-from custody.plugin.request import Auth, Caller, Reply, Request
+from custody.plugin.fields import Duration, Fields
+from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Access, Action, Engine, Handler, Op, Route, reads, writes
+from custody.system import token_roles
+from custody.system.token_creation import (
+    CreateFields,
+    SystemRows,
+    SystemTransaction,
+    auth_of,
+    caller_of,
+    create,
+    create_by_role,
+    create_orphan,
+    limits_of,
+)
 from custody.token import format as formats
 from custody.token import service, view
-from custody.token.entry import Handle, TokenEntry
-from custody.token.lifetime import Limits
-from custody.token.plan import Asked, Plan, Way, plan
+from custody.token.entry import TokenEntry
 
 MAX_PAGE = 10_000  # accessors in one answer
 _MAX_BODY = 64 * KIB
-
-
-class SystemRows(Rows, Protocol):
-    """The store as these handlers read it, with what they need beside it."""
-
-    @property
-    def presented(self) -> Secret[str]:
-        """The token that the caller showed."""
-        ...
-
-    def token_hash(self, token: str) -> bytes:
-        """The key under which a token is stored."""
-        ...
-
-    def accessor_hash(self, accessor: str) -> bytes:
-        """The key under which an accessor is stored."""
-        ...
-
-    def policy_exists(self, name: str) -> bool:
-        """Whether there is a policy of that name."""
-        ...
-
-
-class SystemTransaction(SystemRows, Transaction, Protocol):
-    """The same, in a transaction."""
 
 
 class BadAccessor(BadRequest, MultiError):
@@ -53,25 +35,6 @@ class UnknownAccessor(BadAccessor):
 
     def __init__(self) -> None:
         super().__init__("invalid accessor")
-
-
-class CreateFields(Fields, frozen=True, kw_only=True):
-    """A request for a token. Durations and policies are read by the rules on creation."""
-
-    id: str = ""
-    policies: Any = ()
-    meta: Pairs = Pairs()
-    no_parent: bool = False
-    no_default_policy: bool = False
-    renewable: bool = True
-    ttl: Any = ""
-    lease: Any = ""  # the old name of ttl
-    explicit_max_ttl: Any = ""
-    period: Any = ""
-    display_name: str = ""
-    num_uses: int = 0
-    type: str = ""
-    entity_alias: str = ""
 
 
 class TokenFields(Fields, frozen=True, kw_only=True):
@@ -105,16 +68,6 @@ class PageFields(Fields, frozen=True, kw_only=True):
     limit: int = 0
 
 
-def create(request: Request, txn: SystemTransaction) -> Reply:
-    """A token below the caller's."""
-    return _create(request, txn, orphan=False)
-
-
-def create_orphan(request: Request, txn: SystemTransaction) -> Reply:
-    """A token without a parent."""
-    return _create(request, txn, orphan=True)
-
-
 def lookup(request: Request, rows: SystemRows) -> Reply:
     """What is known of the token in the body, or of the caller's."""
     body: TokenFields | None = request.body
@@ -122,7 +75,7 @@ def lookup(request: Request, rows: SystemRows) -> Reply:
         return lookup_self(request, rows)
     entry = None
     if formats.well_formed(body.token):
-        entry = service.find(rows, rows.token_hash(body.token), request.now_ns)
+        entry = rows.find_token(body.token, request.now_ns)[1]
     if entry is None:
         raise PermissionDenied("bad token")
     return Reply(view.lookup(entry, body.token, request.now_ns))
@@ -130,10 +83,11 @@ def lookup(request: Request, rows: SystemRows) -> Reply:
 
 def lookup_self(request: Request, rows: SystemRows) -> Reply:
     """What is known of the caller's token."""
-    entry = service.find(rows, _caller(request).id, request.now_ns)
+    text = rows.presented.reveal()
+    entry = rows.find_token(text, request.now_ns)[1]
     if entry is None:
         raise PermissionDenied
-    return Reply(view.lookup(entry, rows.presented.reveal(), request.now_ns))
+    return Reply(view.lookup(entry, text, request.now_ns))
 
 
 def lookup_accessor(request: Request, rows: SystemRows) -> Reply:
@@ -144,13 +98,14 @@ def lookup_accessor(request: Request, rows: SystemRows) -> Reply:
 
 def renew(request: Request, txn: SystemTransaction) -> Reply:
     """Let the token in the body live longer."""
-    token = _required_token(request)
+    token = _stored_token(request, "renewed")
     return _renew(request, txn, txn.token_hash(token), token)
 
 
 def renew_self(request: Request, txn: SystemTransaction) -> Reply:
     """Let the caller's token live longer."""
-    return _renew(request, txn, _caller(request).id, txn.presented.reveal())
+    _check_stored(txn.presented.reveal(), "renewed")
+    return _renew(request, txn, caller_of(request).id, txn.presented.reveal())
 
 
 def renew_accessor(request: Request, txn: SystemTransaction) -> Reply:
@@ -161,13 +116,14 @@ def renew_accessor(request: Request, txn: SystemTransaction) -> Reply:
 
 def revoke(request: Request, txn: SystemTransaction) -> None:
     """Revoke the token in the body and all below it; an unknown one is fine."""
-    token_hash = txn.token_hash(_required_token(request))
+    token_hash = txn.token_hash(_stored_token(request, "revoked"))
     service.revoke(txn, token_hash, request.now_ns)
 
 
 def revoke_self(request: Request, txn: SystemTransaction) -> None:
     """Revoke the caller's token and all below it."""
-    service.revoke(txn, _caller(request).id, request.now_ns)
+    _check_stored(txn.presented.reveal(), "revoked")
+    service.revoke(txn, caller_of(request).id, request.now_ns)
 
 
 def revoke_accessor(request: Request, txn: SystemTransaction) -> None:
@@ -182,8 +138,17 @@ def revoke_accessor(request: Request, txn: SystemTransaction) -> None:
 
 def revoke_orphan(request: Request, txn: SystemTransaction) -> None:
     """Revoke the token in the body; what is below it lives on."""
-    token_hash = txn.token_hash(_required_token(request))
+    token_hash = txn.token_hash(_stored_token(request, "revoked"))
     service.revoke_orphan(txn, token_hash, request.now_ns)
+
+
+def tidy(request: Request, _rows: SystemRows) -> Reply:
+    """Nothing: what tokens leave is cleared in the background all the time."""
+    request.warn(
+        "What expired and revoked tokens leave is cleared in the background all the time; "
+        "there is no operation to start."
+    )
+    return Reply(status=202)
 
 
 def list_accessors(request: Request, rows: SystemRows) -> Reply:
@@ -205,83 +170,12 @@ def list_accessors(request: Request, rows: SystemRows) -> Reply:
     return Reply({"keys": keys})
 
 
-def _create(request: Request, txn: SystemTransaction, *, orphan: bool) -> Reply:
-    caller = _caller(request)
-    parent = service.authenticate(txn, caller.id, request.now_ns)
-    way = Way(request.mount.path + request.path, caller.sudo or caller.root, orphan)
-    made = plan(parent, _asked(request.body), way, _limits(request))
-    for text in made.warnings:
-        request.warn(text)
-    for name in made.spec.policies:
-        if not txn.policy_exists(name):
-            request.warn(f'Policy "{name}" does not exist')
-    token = made.id or formats.new_id(request.source)
-    entry = _store(request, txn, made, token)
-    return Reply(
-        auth=_auth(entry, token, entry.ttl),
-        created=(txn.token_hash(token),),
-    )
-
-
-def _store(request: Request, txn: SystemTransaction, made: Plan, token: str) -> TokenEntry:
-    accessor = formats.new_accessor(request.source)
-    handle = Handle(txn.token_hash(token), accessor, txn.accessor_hash(accessor))
-    parent = None if made.orphan else _caller(request).id
-    return service.create(txn, made.spec, handle, parent, request.now_ns).entry
-
-
-def _asked(body: CreateFields) -> Asked:
-    return Asked(
-        id=body.id,
-        policies=_policies(body.policies),
-        meta=body.meta,
-        no_parent=body.no_parent,
-        no_default_policy=body.no_default_policy,
-        renewable=body.renewable,
-        ttl=body.ttl or body.lease,
-        explicit_max_ttl=body.explicit_max_ttl,
-        period=body.period,
-        display_name=body.display_name,
-        num_uses=body.num_uses,
-        type=body.type,
-        entity_alias=body.entity_alias,
-    )
-
-
-def _policies(value: object) -> tuple[str, ...]:
-    """A list of names, or one name: a comma does not separate here."""
-    if isinstance(value, str):
-        return (value,) if value else ()
-    if isinstance(value, Sequence) and all(isinstance(name, str) for name in value):
-        return tuple(value)
-    raise BadRequest(
-        'Field validation failed: error converting input for field "policies": '
-        "expected a list of strings"
-    )
-
-
 def _renew(request: Request, txn: SystemTransaction, token_hash: bytes, token: str) -> Reply:
     body: RenewFields | RenewAccessorFields = request.body
-    renewed = service.renew(txn, token_hash, body.increment, request.now_ns, _limits(request))
+    renewed = service.renew(txn, token_hash, body.increment, request.now_ns, limits_of(request))
     for text in renewed.warnings:
         request.warn(text)
-    return Reply(auth=_auth(renewed.entry, token, renewed.ttl))
-
-
-def _auth(entry: TokenEntry, token: str, ttl: int) -> Auth:
-    return Auth(
-        client_token=token,
-        accessor=entry.accessor,
-        policies=entry.policies,
-        token_policies=entry.policies,
-        metadata=dict(entry.meta) or None,
-        lease_duration=ttl,
-        renewable=entry.renewable,
-        entity_id=entry.entity_id,
-        token_type=entry.type,
-        orphan=entry.orphan,
-        num_uses=entry.num_uses,
-    )
+    return Reply(auth=auth_of(renewed.entry, token, renewed.ttl))
 
 
 def _by_accessor(request: Request, rows: SystemRows) -> tuple[bytes, TokenEntry]:
@@ -294,21 +188,18 @@ def _by_accessor(request: Request, rows: SystemRows) -> tuple[bytes, TokenEntry]
     return found
 
 
-def _required_token(request: Request) -> str:
+def _stored_token(request: Request, verb: str) -> str:
+    """The token in the body. Raises BadRequest where there is none, or one of which no row is."""
     token: str = request.body.token
     if not token:
         raise BadRequest("missing token ID")
+    _check_stored(token, verb)
     return token
 
 
-def _caller(request: Request) -> Caller:
-    if request.caller is None:
-        raise PermissionDenied
-    return request.caller
-
-
-def _limits(request: Request) -> Limits:
-    return Limits(request.mount.default_lease_ttl, request.mount.max_lease_ttl)
+def _check_stored(token: str, verb: str) -> None:
+    if token.startswith(formats.BATCH):
+        raise BadRequest(f"batch tokens cannot be {verb}")
 
 
 def _revokes(run: Handler, body: type[Fields] | None = None) -> Mapping[Op, Action]:
@@ -330,6 +221,19 @@ ENGINE = Engine(
             "create-orphan",
             {Op.WRITE: writes(create_orphan, CreateFields)},
             help="Make a token without a parent.",
+            max_body=_MAX_BODY,
+        ),
+        Route(
+            "create/{role_name}",
+            {Op.WRITE: writes(create_by_role, CreateFields)},
+            help="Make a token as a role says.",
+            max_body=_MAX_BODY,
+        ),
+        *token_roles.ROUTES,
+        Route(
+            "tidy",
+            {Op.WRITE: reads(tidy)},
+            help="Say that tokens are tidied all the time.",
             max_body=_MAX_BODY,
         ),
         Route(

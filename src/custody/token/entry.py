@@ -9,7 +9,7 @@ from custody.base.codec import Record, decode
 
 ROOT_POLICY = "root"
 ROOT_PATH = "auth/token/root"
-SERVICE_TYPE = "service"
+SERVICE_TYPE, BATCH_TYPE = "service", "batch"
 WRAPPING_POLICIES = ("response-wrapping",)  # of tokens that hold an answer, and of no others
 SPENT = -1  # num_uses once the last use has begun
 
@@ -32,11 +32,17 @@ _WIRE_NAMES = {
     "last_renewal_ns": "l",
     "spent_ns": "s",
     "accessor_hash": "k",
+    "role": "o",
+    "bound_cidrs": "b",
 }
 
 
 class TokenEntry(Record, frozen=True, kw_only=True, rename=_WIRE_NAMES):
-    """What is known of a token. Its text is not: the row lies under the text's salted hash."""
+    """What is known of a token. Its text is not: the row lies under the text's salted hash.
+
+    A batch token has no row: this is in its text, encrypted. Of its ancestors only the nearest is
+    named, and `accessor_hash` is random, so that no two are alike.
+    """
 
     accessor: str
     accessor_hash: bytes
@@ -56,6 +62,8 @@ class TokenEntry(Record, frozen=True, kw_only=True, rename=_WIRE_NAMES):
     entity_id: str = ""
     last_renewal_ns: int = 0  # 0: never renewed
     spent_ns: int = 0  # when the last use began
+    role: str = ""  # the token role that it was made by way of
+    bound_cidrs: tuple[str, ...] = ()  # networks from which it may be used; none: from anywhere
 
     @property
     def root(self) -> bool:
@@ -87,6 +95,9 @@ class Spec:
     num_uses: int = 0
     renewable: bool = True
     entity_id: str = ""
+    type: str = SERVICE_TYPE
+    role: str = ""
+    bound_cidrs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

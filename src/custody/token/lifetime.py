@@ -25,6 +25,11 @@ class Terms:
     age: int = 0
 
 
+def lesser(one: int, other: int) -> int:
+    """The lesser of two durations of which 0 is none."""
+    return min(one, other) if one and other else one or other
+
+
 def grant(terms: Terms, limits: Limits) -> tuple[int, tuple[str, ...]]:
     """The TTL granted from now, and warnings where it is less than was asked for.
 

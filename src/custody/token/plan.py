@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from custody.base.duration import parse_seconds
 from custody.base.errors import BadRequest
 from custody.token.entry import (
+    BATCH_TYPE,
     ROOT_POLICY,
     SERVICE_TYPE,
     WRAPPING_POLICIES,
@@ -17,13 +18,17 @@ from custody.token.entry import (
     TokenEntry,
 )
 from custody.token.format import MAX_LENGTH
-from custody.token.lifetime import Limits, Terms, grant
+from custody.token.lifetime import Limits, Terms, grant, lesser
+from custody.token.roles import DEFAULT_BATCH, TokenRole, matches
 
 DEFAULT_POLICY = "default"
 MAX_POLICY_NAME = 256  # bytes
 MAX_USES = 2**31 - 1
 _NOT_ASSIGNABLE = frozenset(WRAPPING_POLICIES)
 _UNSAFE = re.compile(r"[^a-zA-Z0-9-]")
+_NO_ROLE = TokenRole(name="")
+_ALIAS_IDLE = "There are no entities in this version: the entity alias ties the token to none."
+_ID_IDLE = "A batch token has no ID that could be chosen: the ID was ignored."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class Way:
     path: str  # whole path, such as auth/token/create
     sudo: bool  # the caller has root or sudo on that path
     orphan: bool = False  # the path itself makes orphans
+    role: TokenRole | None = None
+    remote: str = ""  # the caller's address
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +71,66 @@ class Plan:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """What was found of a token's life, in seconds; 0 is none.
+
+    `own_*` are what the token itself keeps: what only its role says is read there when it is
+    renewed.
+    """
+
+    ttl: int
+    explicit_max: int
+    period: int
+    own_explicit_max: int
+    own_period: int
+    warnings: tuple[str, ...]
+
+
 def plan(caller: TokenEntry, asked: Asked, way: Way, limits: Limits) -> Plan:
     """What `caller` may make of what it asked for.
 
     Raises BadRequest with the text that Vault's clients know.
     """
+    role = way.role or _NO_ROLE
     _check_request(caller, asked, way)
+    kind = _kind(asked, way.role)
     policies = _policies(caller, asked, way)
-    if asked.no_parent and not way.sudo:
+    if asked.no_parent and not way.sudo and way.role is None:
         raise BadRequest("root or sudo privileges required to create orphan token")
-    orphan = asked.no_parent or way.orphan
-    explicit_max, period, ttl, warnings = _times(asked, way, limits, root=ROOT_POLICY in policies)
-    if not ttl and caller.ttl:
+    orphan = role.orphan if way.role is not None else asked.no_parent or way.orphan
+    times = _times(asked, way, limits, root=ROOT_POLICY in policies)
+    if not times.ttl and caller.ttl:
         raise BadRequest("expiring root tokens cannot create non-expiring root tokens")
-    if asked.id:
-        _check_custom_id(asked.id)
-        warnings += ("A custom ID is only as hard to guess as the text that was chosen.",)
+    uses = lesser(asked.num_uses, role.num_uses)
+    if kind == BATCH_TYPE:
+        _check_batch(times, uses, policies)
+    warnings, chosen = list(times.warnings), asked.id
+    if asked.entity_alias:
+        warnings.append(_ALIAS_IDLE)
+    if chosen and kind == BATCH_TYPE:
+        warnings.append(_ID_IDLE)
+        chosen = ""
+    elif chosen:
+        _check_custom_id(chosen)
+        warnings.append("A custom ID is only as hard to guess as the text that was chosen.")
+    renewable = asked.renewable and role.renewable and times.ttl > 0 and kind != BATCH_TYPE
     spec = Spec(
         policies=policies,
         path=way.path,
         display_name=_display_name(asked.display_name),
         meta=asked.meta,
-        ttl=ttl,
-        explicit_max_ttl=explicit_max,
-        period=period,
-        num_uses=asked.num_uses,
-        renewable=asked.renewable and ttl > 0,
+        ttl=times.ttl,
+        explicit_max_ttl=times.own_explicit_max,
+        period=times.own_period,
+        num_uses=uses,
+        renewable=renewable,
         entity_id="" if orphan else caller.entity_id,
+        type=kind,
+        role=role.name,
+        bound_cidrs=_networks(role, way.remote, lasting=not times.ttl),
     )
-    return Plan(spec, orphan, asked.id, warnings)
+    return Plan(spec, orphan, chosen, tuple(warnings))
 
 
 def clean_policies(names: Iterable[str], *, add_default: bool) -> tuple[str, ...]:
@@ -110,12 +148,12 @@ def clean_policies(names: Iterable[str], *, add_default: bool) -> tuple[str, ...
 
 
 def _check_request(caller: TokenEntry, asked: Asked, way: Way) -> None:
+    if caller.type == BATCH_TYPE:
+        raise BadRequest("batch tokens cannot create more tokens")
     if caller.num_uses:
         raise BadRequest("restricted use token cannot generate child tokens")
     if asked.entity_alias:
-        raise BadRequest("'entity_alias' is only allowed in combination with token role")
-    if asked.type not in ("", SERVICE_TYPE):
-        raise BadRequest("invalid 'token_type' value")
+        _check_alias(asked.entity_alias, way.role)
     if asked.num_uses < 0:
         raise BadRequest("number of uses cannot be negative")
     if asked.num_uses > MAX_USES:
@@ -124,19 +162,43 @@ def _check_request(caller: TokenEntry, asked: Asked, way: Way) -> None:
         raise BadRequest("root or sudo privileges required to specify token id")
 
 
+def _check_alias(alias: str, role: TokenRole | None) -> None:
+    if role is None:
+        raise BadRequest("'entity_alias' is only allowed in combination with token role")
+    if not matches(role.allowed_entity_aliases or (), alias.lower()):
+        raise BadRequest("invalid 'entity_alias' value")
+
+
+def _kind(asked: Asked, role: TokenRole | None) -> str:
+    """The type of token: the role's if that leaves no choice, else what is asked for."""
+    if role is not None and role.type in (SERVICE_TYPE, BATCH_TYPE):
+        return role.type
+    if not asked.type:
+        return BATCH_TYPE if role is not None and role.type == DEFAULT_BATCH else SERVICE_TYPE
+    if asked.type not in (SERVICE_TYPE, BATCH_TYPE):
+        raise BadRequest("invalid 'token_type' value")
+    return asked.type
+
+
+def _check_batch(times: _Times, uses: int, policies: tuple[str, ...]) -> None:
+    for name, value in (
+        ("explicit_max_ttl", times.explicit_max),
+        ("num_uses", uses),
+        ("period", times.period),
+    ):
+        if value:
+            raise BadRequest(f'batch tokens cannot have "{name}" set')
+    if ROOT_POLICY in policies:
+        raise BadRequest("batch tokens cannot be root tokens")
+
+
 def _policies(caller: TokenEntry, asked: Asked, way: Way) -> tuple[str, ...]:
-    if not asked.policies:
-        wanted = clean_policies(caller.policies, add_default=False)
-    elif way.sudo:
-        wanted = clean_policies(asked.policies, add_default=not asked.no_default_policy)
+    role = way.role
+    if role is not None and role.rules_policies:
+        wanted = _by_role(caller, asked, role)
     else:
-        own = clean_policies(caller.policies, add_default=False)
-        if not set(own).issuperset(clean_policies(asked.policies, add_default=False)):
-            raise BadRequest("child policies must be subset of parent")
-        add = not asked.no_default_policy and DEFAULT_POLICY in own
-        wanted = clean_policies(asked.policies, add_default=add)
-    if asked.no_default_policy:
-        wanted = tuple(name for name in wanted if name != DEFAULT_POLICY)
+        bare = asked.no_default_policy or (role is not None and role.no_default_policy)
+        wanted = _by_caller(caller, asked, sudo=way.sudo, bare=bare)
     for name in wanted:
         if name in _NOT_ASSIGNABLE:
             raise BadRequest(f'cannot assign policy "{name}"')
@@ -145,19 +207,84 @@ def _policies(caller: TokenEntry, asked: Asked, way: Way) -> tuple[str, ...]:
     return wanted
 
 
-def _times(
-    asked: Asked, way: Way, limits: Limits, *, root: bool
-) -> tuple[int, int, int, tuple[str, ...]]:
-    """Explicit maximum, period and TTL granted, in seconds, and warnings."""
-    explicit_max = _seconds("explicit_max_ttl", asked.explicit_max_ttl)
-    period = _seconds("period", asked.period)
-    if period and not way.sudo:
+def _by_caller(caller: TokenEntry, asked: Asked, *, sudo: bool, bare: bool) -> tuple[str, ...]:
+    """What a caller may give away by its own policies; `bare` is without `default`."""
+    if not asked.policies:
+        wanted = clean_policies(caller.policies, add_default=False)
+    elif sudo:
+        wanted = clean_policies(asked.policies, add_default=not bare)
+    else:
+        own = clean_policies(caller.policies, add_default=False)
+        if not set(own).issuperset(clean_policies(asked.policies, add_default=False)):
+            raise BadRequest("child policies must be subset of parent")
+        wanted = clean_policies(asked.policies, add_default=not bare and DEFAULT_POLICY in own)
+    return tuple(name for name in wanted if name != DEFAULT_POLICY) if bare else wanted
+
+
+def _by_role(caller: TokenEntry, asked: Asked, role: TokenRole) -> tuple[str, ...]:
+    """What a role that rules policies lets anyone have who may use it."""
+    add = not (asked.no_default_policy or role.no_default_policy or role.disallows(DEFAULT_POLICY))
+    allowed = clean_policies(role.allowed_policies, add_default=add)
+    if role.allowed_policies or role.allowed_policies_glob:
+        wanted = clean_policies(asked.policies or allowed, add_default=add)
+        globs = role.allowed_policies_glob
+        if not all(name in allowed or matches(globs, name) for name in wanted):
+            raise BadRequest(
+                f"token policies ({_quoted(wanted)}) must be subset of the role's allowed policies "
+                f"({_quoted(allowed)}) or glob policies ({_quoted(globs)})"
+            )
+    else:
+        wanted = clean_policies(asked.policies or caller.policies, add_default=add)
+    for name in wanted:
+        if role.disallows(name):
+            raise BadRequest(f'token policy "{name}" is disallowed by this role')
+    return wanted
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return "[" + " ".join(f'"{name}"' for name in names) + "]"
+
+
+def _times(asked: Asked, way: Way, limits: Limits, *, root: bool) -> _Times:
+    role, warnings = way.role or _NO_ROLE, list[str]()
+    own_explicit = _seconds("explicit_max_ttl", asked.explicit_max_ttl)
+    own_period = _seconds("period", asked.period)
+    if own_period and not way.sudo:
         raise BadRequest("root or sudo privileges required to create periodic token")
-    ttl = _seconds("ttl", asked.ttl)
-    if root and not period and not ttl:
-        return explicit_max, period, explicit_max, ()
-    granted, warnings = grant(Terms(ttl, period, explicit_max), limits)
-    return explicit_max, period, granted, warnings
+    wanted = _seconds("ttl", asked.ttl)
+    explicit = lesser(own_explicit, role.explicit_max_ttl)
+    period = lesser(own_period, role.period)
+    if own_explicit and role.explicit_max_ttl:
+        warnings.append(_both("Explicit max TTL", explicit))
+    if own_period and role.period:
+        warnings.append(_both("Period", period))
+    if root and not period and not wanted:
+        ttl = explicit
+    else:
+        ttl, capped = grant(Terms(wanted, period, explicit), limits)
+        warnings += capped
+    return _Times(
+        ttl=ttl,
+        explicit_max=explicit,
+        period=period,
+        own_explicit_max=explicit if own_explicit else 0,
+        own_period=period if own_period else 0,
+        warnings=tuple(warnings),
+    )
+
+
+def _both(what: str, seconds: int) -> str:
+    return (
+        f"{what} specified both during creation call and in role; "
+        f"using the lesser value of {seconds} seconds"
+    )
+
+
+def _networks(role: TokenRole, remote: str, *, lasting: bool) -> tuple[str, ...]:
+    """From where the token may be used; a root token that never expires, from anywhere."""
+    if lasting:
+        return ()
+    return (remote,) if role.strictly_bind_ip else role.bound_cidrs
 
 
 def _seconds(name: str, value: object) -> int:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import msgspec
 
 from custody.base.clock import NANOSECOND
-from custody.base.errors import BadRequest, PermissionDenied
+from custody.base.errors import BadRequest, MultiError, PermissionDenied
+from custody.base.ids import Source
 from custody.base.store import Rows, Table, Transaction
 from custody.crypto.mac import Authenticator
+from custody.token import roles
 from custody.token.entry import SPENT, WRAPPING_POLICIES, Handle, Spec, TokenEntry, decode_entry
-from custody.token.lifetime import Limits, Terms, grant
+from custody.token.lifetime import Limits, Terms, grant, lesser
 from custody.token.rows import (
     HASH,
     expiry_key,
@@ -30,7 +32,12 @@ from custody.token.rows import (
 )
 
 MAX_DEPTH = 32
+BATCH_SALT = 16  # random bytes that make each batch token another
 MAX_ORPHANED = 1_000  # descendants that one revoke_orphan may rewrite
+
+
+class RoleGone(BadRequest, MultiError):
+    """The token's role is not there any more: 400, in the multi-error spelling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,18 @@ def find(rows: Rows, token_hash: bytes, now_ns: int) -> TokenEntry | None:
         above = memo(Table.TOKEN, ancestor, decode_entry)
         if above is None or 0 < above.expires_ns <= now_ns:
             return None
+    return entry
+
+
+def standing(rows: Rows, entry: TokenEntry, now_ns: int) -> TokenEntry | None:
+    """As `find` for a batch token, whose entry its text told: None where it is over.
+
+    It falls with its parent. An orphan needs no row at all.
+    """
+    if 0 < entry.expires_ns <= now_ns:
+        return None
+    if entry.ancestors and find(rows, entry.ancestors[0], now_ns) is None:
+        return None
     return entry
 
 
@@ -162,19 +181,21 @@ def renew(
 ) -> Renewed:
     """Let a token live `increment` seconds from now (0: as long as it was last granted).
 
-    Raises BadRequest when there is no such token or it cannot be renewed.
+    A role's period and explicit maximum are those of now. Raises BadRequest when there is no such
+    token or it cannot be renewed.
     """
     entry = find(txn, token_hash, now_ns)
     if entry is None or entry.num_uses == SPENT:
         raise BadRequest("token not found")
     if not entry.renewable or not entry.expires_ns:
         raise BadRequest("lease is not renewable")
+    period, explicit_max = _bounds(txn, entry)
     granted_at = entry.last_renewal_ns or entry.created_ns
     last_grant = (entry.expires_ns - granted_at) // NANOSECOND
     terms = Terms(
         wanted=increment if increment > 0 else last_grant,
-        period=entry.period,
-        explicit_max=entry.explicit_max_ttl,
+        period=period,
+        explicit_max=explicit_max,
         age=-(-(now_ns - entry.created_ns) // NANOSECOND),
     )
     ttl, warnings = grant(terms, limits)
@@ -183,6 +204,22 @@ def renew(
     )
     store(txn, token_hash, renewed, before=entry)
     return Renewed(renewed, ttl, warnings)
+
+
+def _bounds(txn: Transaction, entry: TokenEntry) -> tuple[int, int]:
+    """Period and explicit maximum of a token: the lesser of its own and of its role's."""
+    if not entry.role:
+        return entry.period, entry.explicit_max_ttl
+    role = roles.read(txn, entry.role)
+    if role is None:
+        raise RoleGone(
+            f'failed to renew entry: original token role "{entry.role}" could not be found, '
+            "not renewing"
+        )
+    return (
+        lesser(entry.period, role.period),
+        lesser(entry.explicit_max_ttl, role.explicit_max_ttl),
+    )
 
 
 def revoke(txn: Transaction, token_hash: bytes, now_ns: int) -> tuple[bytes, ...]:
@@ -255,6 +292,19 @@ def _cut(txn: Transaction, token_hash: bytes, names: int) -> None:
     store(txn, token_hash, cut, before=entry)
 
 
+def batch_entry(
+    txn: Transaction, spec: Spec, source: Source, parent: bytes | None, now_ns: int
+) -> TokenEntry:
+    """The entry of a new batch token below `parent`, or of an orphan; nothing is stored.
+
+    Raises PermissionDenied when the parent is no longer good.
+    """
+    if parent is not None:
+        authenticate(txn, parent, now_ns)
+    handle = Handle(b"", "", source.random(BATCH_SALT))
+    return _new_entry(spec, handle, () if parent is None else (parent,), now_ns)
+
+
 def _new_entry(spec: Spec, handle: Handle, ancestors: tuple[bytes, ...], now_ns: int) -> TokenEntry:
     return TokenEntry(
         accessor=handle.accessor,
@@ -272,4 +322,7 @@ def _new_entry(spec: Spec, handle: Handle, ancestors: tuple[bytes, ...], now_ns:
         renewable=spec.renewable,
         ancestors=ancestors,
         entity_id=spec.entity_id,
+        type=spec.type,
+        role=spec.role,
+        bound_cidrs=spec.bound_cidrs,
     )

@@ -35,6 +35,10 @@ def lookup(entry: TokenEntry, token: str, now_ns: int) -> Mapping[str, Any]:
         data["renewable"] = entry.renewable
     if entry.period:
         data["period"] = entry.period
+    if entry.role:
+        data["role"] = entry.role
+    if entry.bound_cidrs:
+        data["bound_cidrs"] = list(entry.bound_cidrs)
     if entry.last_renewal_ns:
         data["last_renewal"] = rfc3339(entry.last_renewal_ns)
         data["last_renewal_time"] = entry.last_renewal_ns // NANOSECOND

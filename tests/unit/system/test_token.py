@@ -28,6 +28,10 @@ class SystemView:
         self.put, self.delete = rows.put, rows.delete
         self.presented = Secret(presented)
         self.token_hash, self.accessor_hash = token_hash, accessor_hash
+        self.rows = rows
+
+    def find_token(self, text: str, now_ns: int) -> tuple[bytes, Any]:
+        return token_hash(text), service.find(self.rows, token_hash(text), now_ns)
 
     def policy_exists(self, name: str) -> bool:
         return name in {"default", "root", "web"}
@@ -310,7 +314,9 @@ def test_accessors_are_listed_in_pages(desk: Desk) -> None:
 def test_the_table_says_who_may_call_and_what_must_work_on_a_full_disk() -> None:
     sudo = {pattern for pattern, route in ROUTES.items() if route.access is Access.SUDO}
     assert sudo == {"accessors", "revoke-orphan"}
+    reading = {"lookup", "lookup-self", "lookup-accessor", "accessors", "tidy"}
     for pattern, route in ROUTES.items():
-        for action in route.actions.values():
+        for op, action in route.actions.items():
             assert action.essential == pattern.startswith("revoke")
-            assert (action.kind is Kind.READS) == pattern.startswith(("lookup", "accessors"))
+            reads = pattern in reading or op in {Op.LIST, Op.READ}
+            assert (action.kind is Kind.READS) == reads

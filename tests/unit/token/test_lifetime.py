@@ -1,7 +1,7 @@
 import pytest
 
 from custody.base.errors import BadRequest
-from custody.token.lifetime import Limits, Terms, grant
+from custody.token.lifetime import Limits, Terms, grant, lesser
 
 HOUR = 3600
 LIMITS = Limits(default_ttl=768 * HOUR, max_ttl=768 * HOUR)
@@ -49,3 +49,8 @@ def test_a_period_over_the_maximum_is_capped() -> None:
 def test_past_the_maximum_nothing_is_granted() -> None:
     with pytest.raises(BadRequest, match="past the max TTL, cannot renew"):
         grant(Terms(wanted=1, age=600), Limits(60, 600))
+
+
+@pytest.mark.parametrize(("one", "other", "least"), [(0, 0, 0), (5, 0, 5), (0, 7, 7), (5, 7, 5)])
+def test_nothing_is_no_bound(one: int, other: int, least: int) -> None:
+    assert lesser(one, other) == lesser(other, one) == least

@@ -1,0 +1,167 @@
+"""`auth/token/roles`: what tokens that are made by way of a role may be."""
+
+from typing import Any, Final
+
+from msgspec.structs import asdict, replace
+
+from custody.base.errors import BadRequest, NotFound
+from custody.base.store import Rows, Transaction
+from custody.plugin.fields import Duration, Fields, Strings
+from custody.plugin.request import Reply, Request
+from custody.plugin.route import KIB, Op, Route, reads, writes
+from custody.token import cidr, roles
+from custody.token.roles import TokenRole
+
+MAX_PAGE: Final = 10_000  # names in one answer
+MAX_LISTED: Final = 1_000  # policies, patterns or aliases in one field
+_MAX_BODY: Final = 64 * KIB
+_LISTS: Final = (
+    "allowed_policies",
+    "disallowed_policies",
+    "allowed_policies_glob",
+    "disallowed_policies_glob",
+)
+_PLAIN: Final = ("orphan", "renewable", "path_suffix")
+_RENAMED: Final = {
+    "token_no_default_policy": "no_default_policy",
+    "token_num_uses": "num_uses",
+    "token_strictly_bind_ip": "strictly_bind_ip",
+    "token_type": "type",
+}
+
+
+class RoleFields(Fields, frozen=True, kw_only=True):
+    """A role to make, or what to change of one; what is absent stays as it is.
+
+    `period`, `explicit_max_ttl` and `bound_cidrs` are older names of the same with `token_`.
+    """
+
+    allowed_policies: Strings | None = None
+    disallowed_policies: Strings | None = None
+    allowed_policies_glob: Strings | None = None
+    disallowed_policies_glob: Strings | None = None
+    orphan: bool | None = None
+    renewable: bool | None = None
+    path_suffix: str | None = None
+    allowed_entity_aliases: Strings | None = None
+    token_period: Duration | None = None
+    token_explicit_max_ttl: Duration | None = None
+    token_bound_cidrs: Strings | None = None
+    token_no_default_policy: bool | None = None
+    token_num_uses: int | None = None
+    token_strictly_bind_ip: bool | None = None
+    token_type: str | None = None
+    period: Duration | None = None
+    explicit_max_ttl: Duration | None = None
+    bound_cidrs: Strings | None = None
+
+
+class PageFields(Fields, frozen=True, kw_only=True):
+    """A page of a list: `limit` names behind `after`; 0 or less means all."""
+
+    after: str = ""
+    limit: int = 0
+
+
+def read(request: Request, rows: Rows) -> Reply:
+    """A role."""
+    role = roles.read(rows, request.params["role_name"])
+    if role is None:
+        raise NotFound
+    return Reply(data=roles.show(role))
+
+
+def write(request: Request, txn: Transaction) -> None:
+    """Make a role, or change of one what the body names."""
+    name = request.params["role_name"]
+    role = roles.read(txn, name) or TokenRole(name=name)
+    changes = _changes(request.body)
+    roles.write(txn, replace(role, **changes))
+    longest, most = request.mount.max_lease_ttl, changes.get("explicit_max_ttl", 0)
+    if most > longest:
+        request.warn(
+            f"Given explicit max TTL of {most} is greater than system/mount allowed value of "
+            f"{longest} seconds: no token of this role will live longer than that"
+        )
+
+
+def delete(request: Request, txn: Transaction) -> None:
+    """Remove a role. Its tokens live on, and cannot be renewed."""
+    roles.delete(txn, request.params["role_name"])
+
+
+def list_names(request: Request, rows: Rows) -> Reply:
+    """The names of roles."""
+    body: PageFields = request.body
+    limit = min(body.limit, MAX_PAGE) if body.limit > 0 else MAX_PAGE
+    names = roles.names(rows, body.after, limit + 1)
+    if not names:
+        raise NotFound
+    if len(names) > limit and body.limit <= 0:
+        request.warn(f"Only the first {MAX_PAGE} roles are listed: ask for those after the last")
+    return Reply({"keys": names[:limit]})
+
+
+def exists(request: Request, rows: Rows) -> bool:
+    """Whether a write changes a role and does not make one."""
+    return roles.read(rows, request.params["role_name"]) is not None
+
+
+def _changes(body: RoleFields) -> dict[str, Any]:
+    given = {name: value for name, value in asdict(body).items() if value is not None}
+    changes: dict[str, Any] = {name: given[name] for name in _PLAIN if name in given}
+    changes |= {field: given[name] for name, field in _RENAMED.items() if name in given}
+    for name in _LISTS:
+        if name in given:
+            changes[name] = _policies(name, given[name])
+    if "allowed_entity_aliases" in given:
+        aliases = _bounded("allowed_entity_aliases", given["allowed_entity_aliases"])
+        changes["allowed_entity_aliases"] = tuple(sorted({text.lower() for text in aliases}))
+    for name in ("period", "explicit_max_ttl"):
+        changes |= _both(name, given, _seconds)
+    return changes | _both("bound_cidrs", given, lambda _name, texts: cidr.clean(texts))
+
+
+def _both(name: str, given: dict[str, Any], read_as: Any) -> dict[str, Any]:
+    """A field that has an older name: the newer one wins, and what came by the older is kept."""
+    newer, changes = f"token_{name}", dict[str, Any]()
+    if name in given:
+        changes[name] = changes[f"old_{name}"] = read_as(name, given[name])
+    if newer in given:
+        changes[name] = read_as(newer, given[newer])
+    return changes
+
+
+def _seconds(name: str, value: int) -> int:
+    if value < 0:
+        raise BadRequest(
+            f"error converting input for field \"{name}\": cannot provide negative value '{value}'"
+        )
+    return value
+
+
+def _policies(name: str, texts: list[str]) -> tuple[str, ...]:
+    """Names or patterns as roles keep them: trimmed, in lower case, each once, sorted."""
+    return tuple(sorted({text.strip().lower() for text in _bounded(name, texts)} - {""}))
+
+
+def _bounded(name: str, texts: list[str]) -> list[str]:
+    if len(texts) > MAX_LISTED:
+        raise BadRequest(f"{name} may list at most {MAX_LISTED}")
+    return texts
+
+
+ROUTES: Final = (
+    Route("roles", {Op.LIST: reads(list_names, PageFields)}, help="The names of token roles."),
+    Route(
+        "roles/{role_name}",
+        {
+            Op.READ: reads(read),
+            Op.WRITE: writes(write, RoleFields),
+            Op.DELETE: writes(delete),
+        },
+        exists=exists,
+        max_body=_MAX_BODY,
+        help="What tokens that are made by way of a role may be.",
+    ),
+)

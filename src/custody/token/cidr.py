@@ -1,0 +1,61 @@
+"""From where a token may be used: networks as operators write them, and the check of an address."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+from custody.base.errors import BadRequest, PermissionDenied
+
+MAX_NETWORKS = 64  # of one token: all are tried at each of its requests
+
+
+def clean(texts: Iterable[str]) -> tuple[str, ...]:
+    """Networks and addresses in their usual spelling; a single address without its length.
+
+    Raises BadRequest, in the words that Vault's clients know.
+    """
+    found = tuple(_spelling(text.strip()) for text in texts if text.strip())
+    if len(found) > MAX_NETWORKS:
+        raise BadRequest(f"error parsing role fields: more than {MAX_NETWORKS} networks")
+    return found
+
+
+def check(networks: Sequence[str], address: str) -> None:
+    """Raises PermissionDenied unless `address` is in one of `networks`."""
+    try:
+        where = ip_address(address)
+    except ValueError:
+        raise PermissionDenied from None
+    if isinstance(where, IPv6Address) and where.ipv4_mapped is not None:
+        where = where.ipv4_mapped
+    if not any(_within(where, text) for text in networks):
+        raise PermissionDenied
+
+
+def _within(where: IPv4Address | IPv6Address, text: str) -> bool:
+    network = _network(text)
+    return where.version == network.version and where in network
+
+
+@lru_cache(maxsize=1024)
+def _network(text: str) -> IPv4Network | IPv6Network:
+    return ip_network(text, strict=False)
+
+
+def _spelling(text: str) -> str:
+    try:
+        network = _network(text)
+    except ValueError:
+        raise BadRequest(
+            f'error parsing role fields: error parsing address "{text}": Unable to convert '
+            f'"{text}" to an IPv4 or IPv6 address, or a UNIX Socket'
+        ) from None
+    single = network.prefixlen == network.max_prefixlen
+    return str(network.network_address if single else network)
