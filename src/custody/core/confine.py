@@ -10,6 +10,7 @@ from custody.base.store import Rows, Table, Transaction
 from custody.core.batch import BatchTokens, find
 from custody.plugin.route import Engine
 from custody.policy import service as policies
+from custody.seals.plan import Plan
 from custody.token.entry import TokenEntry
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ class Settings:
     storage_type: str = "lmdb"
     data_path: str = ""  # empty: the store is not in files
     declared_audit: Mapping[str, Declared] = field(default_factory=dict)
+    seals: Plan = field(default_factory=Plan)
 
 
 class MountStorage:

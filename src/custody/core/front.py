@@ -6,11 +6,13 @@ from typing import Final
 from custody.barrier.meta import MetaRow, meta_key, read_meta
 from custody.base.codec import decode
 from custody.base.errors import BadRequest, Unavailable
+from custody.base.secret import Secret
 from custody.base.store import RawTransaction, Table
 from custody.core.bootstrap import CLUSTER_ID, CLUSTER_NAME
 from custody.core.parts import Parts
-from custody.core.ports import Initialised
+from custody.core.ports import Initialised, SealStatus
 from custody.seals.config import SealConfig
+from custody.seals.plan import Standing
 
 _META_KEYS: Final = tuple(meta_key(name) for name in MetaRow)
 
@@ -32,6 +34,26 @@ class Front:
         with self.parts.store.snapshot() as raw:
             row = read_meta(raw, MetaRow.SEAL_CONFIG)
         return None if row is None else decode(SealConfig, row)
+
+    def migration(self, stored: SealConfig | None) -> bool:
+        """Whether the sealed node waits for share holders to move it to the configured seal."""
+        if stored is None or not self.sealed:
+            return False
+        return self.parts.settings.seals.standing(stored) is Standing.MIGRATION
+
+    async def migrate(self, share: Secret[bytes]) -> SealStatus:
+        """Take a share for a migration; with the last one, store the new seal's rows and open.
+
+        Cut off before the rows are stored, the old seal is valid; after, the new one. Raises
+        BadRequest, Unavailable.
+        """
+        custodian = self.parts.custodian
+        unsealing = await custodian.unseal(share, self.meta(), migrate=True)
+        change = unsealing.change
+        if change is None:
+            return unsealing.status
+        await self.parts.store.write(change.apply, essential=True)
+        return await custodian.open_migrated(self.meta())
 
     def meta(self) -> Mapping[bytes, bytes]:
         """The seal's rows (configuration, wrapped keys), raw, for the custodian.

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from custody.barrier.meta import SealChange
 from custody.base.secret import Secret
 from custody.core.ceremony import AnyOutcome, AnyStep
 
@@ -19,6 +20,7 @@ class SealStatus:
     sealed: bool
     progress: int
     nonce: str
+    error: str = ""  # why an automatic seal did not open the node when it was last tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,14 @@ class Initialised:
     rows: Sequence[tuple[bytes, bytes]]  # raw key, raw value
     shares: Sequence[Secret[bytes]]
     root_token: Secret[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealing:
+    """What a share did. A change is the last step of a migration: it opens once it is stored."""
+
+    status: SealStatus
+    change: SealChange | None = None
 
 
 class Custodian(Protocol):
@@ -40,15 +50,29 @@ class Custodian(Protocol):
     async def initialise(self, shares: int, threshold: int) -> Initialised:
         """Make root key, keyring and first rows. The caller writes the rows in one transaction.
 
-        Raises BadRequest when the numbers make no split. The custodian keeps nothing.
+        Under an automatic seal the shares are recovery shares, of which there may be none. Raises
+        BadRequest when the numbers make no split. The custodian keeps nothing.
         """
         ...
 
-    async def unseal(self, share: Secret[bytes], meta: Mapping[bytes, bytes]) -> SealStatus:
+    async def unseal(
+        self, share: Secret[bytes], meta: Mapping[bytes, bytes], *, migrate: bool = False
+    ) -> Unsealing:
         """Add one share; `meta` are the stored META rows (seal config, wrapped keys).
 
         When the threshold is met every process of the node has its keyring, and the steward has
-        prepared the store, before this returns. Raises BadRequest for a wrong set of shares.
+        prepared the store, before this returns; or, with `migrate`, it returns what must be stored
+        and shown to `open_migrated`. Raises BadRequest for a wrong set of shares.
+        """
+        ...
+
+    async def open_migrated(self, meta: Mapping[bytes, bytes]) -> SealStatus:
+        """Open the node, whose stored rows are now those of the migration. Raises Unavailable."""
+        ...
+
+    async def unseal_automatically(self, meta: Mapping[bytes, bytes]) -> bool:
+        """Open the node by its automatic seal, unless somebody has sealed it or it waits for a
+        migration; says whether what is stored should be wrapped anew. Raises SealUnavailable.
         """
         ...
 

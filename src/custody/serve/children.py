@@ -52,11 +52,16 @@ class Nursery:
     listeners: Sequence[int]
     environment: Mapping[str, str]
 
-    def custodian(self, slot: int, now_ns: int) -> tuple[Child, socket.socket]:
-        """A custodian, and the supervisor's end of its control line."""
+    def custodian(
+        self, slot: int, now_ns: int, *, shut: bool = False
+    ) -> tuple[Child, socket.socket]:
+        """A custodian, and the supervisor's end of its control line.
+
+        With `shut` it does not open by itself: somebody has sealed the node.
+        """
         ours, theirs = control.pair()
         with theirs:
-            return self._start(CUSTODIAN, slot, theirs.fileno(), (), now_ns), ours
+            return self._start(CUSTODIAN, slot, theirs.fileno(), (), now_ns, shut=shut), ours
 
     def member(self, role: str, slot: int, line: socket.socket, now_ns: int) -> Child:
         """A worker or the steward; its custodian gets the other end of its stream by `line`.
@@ -70,7 +75,14 @@ class Nursery:
             return self._start(role, slot, theirs.fileno(), listeners, now_ns)
 
     def _start(
-        self, role: str, slot: int, custodian: int, listeners: Sequence[int], now_ns: int
+        self,
+        role: str,
+        slot: int,
+        custodian: int,
+        listeners: Sequence[int],
+        now_ns: int,
+        *,
+        shut: bool = False,
     ) -> Child:
         life, ready = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         given = handoff.write(
@@ -83,7 +95,8 @@ class Nursery:
                 life=ready,
                 custodian=custodian,
                 listeners=list(listeners),
-                settings=self.settings,
+                settings=self.settings if role == CUSTODIAN else self.settings.without_keys(),
+                shut=role == CUSTODIAN and shut,
             )
         )
         try:

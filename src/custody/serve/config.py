@@ -16,9 +16,10 @@ from custody.base.errors import BadRequest
 from custody.base.hcl import HCLError, Item, Object, parse
 from custody.base.log import LEVELS
 from custody.serve.fields import BadConfiguration, Fields, Known, Placed
-from custody.serve.known import IGNORED, IGNORED_STORAGE, REFUSED
+from custody.serve.known import IGNORED, IGNORED_STORAGE
 from custody.serve.listener_config import read_listener
-from custody.serve.settings import AuditDevice, Listener, Settings
+from custody.serve.seal_config import read_seals
+from custody.serve.settings import AuditDevice, Listener, SealStanza, Settings
 
 __all__ = ["BadConfiguration", "child_environment", "load", "service_manager"]
 
@@ -30,7 +31,7 @@ _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTH
 _TOP: Final = (
     "api_addr", "audit", "audit_fsync", "cluster_name", "default_lease_ttl", "disable_mlock",
     "listener",
-    "log_format", "log_level", "max_lease_ttl", "shutdown_timeout", "storage", "workers",
+    "log_format", "log_level", "max_lease_ttl", "seal", "shutdown_timeout", "storage", "workers",
 )  # fmt: skip
 _STORAGE: Final = ("path", "low_water_bytes")
 _AUDIT: Final = ("description", "local", "options")
@@ -60,9 +61,10 @@ def load(
     items: list[Placed] = []
     for path in given.paths:
         items += [Placed(path, item) for item in _parse(path).items]
-    items += _from_environment(os.environ if environment is None else environment)
+    known = os.environ if environment is None else environment
+    items += _from_environment(known)
     items += given.items
-    return _Reader(Fields(items)).settings()
+    return _Reader(Fields(items), known).settings()
 
 
 def service_manager() -> str:
@@ -137,20 +139,22 @@ def _parse(path: Path) -> Object:
 class _Reader:
     """Turns the items of all files into settings and remembers what to warn about."""
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, fields: Fields, environment: Mapping[str, str]) -> None:
         self._fields = fields
+        self._environment = environment
         self._warnings: list[str] = []
 
     def settings(self) -> tuple[Settings, list[str]]:
         """The settings, and warnings. Raises BadConfiguration."""
         fields = self._fields
-        self._warnings += fields.check(Known(_TOP, IGNORED, REFUSED))
+        self._warnings += fields.check(Known(_TOP, IGNORED))
         storage = self._storage()
         settings = Settings(
             data_path=storage.text("path"),
             low_water=storage.number("low_water_bytes", 64 * 1024 * 1024, minimum=0),
             listeners=self._listeners(),
             audit=self._audit(),
+            seals=self._seals(),
             workers=fields.number("workers", _default_workers(), 1, MAX_WORKERS),
             api_addr=fields.text("api_addr"),
             cluster_name=fields.text("cluster_name"),
@@ -188,6 +192,12 @@ class _Reader:
         if not listeners:
             raise BadConfiguration('no listener: add listener "tcp" { address = "127.0.0.1:8200" }')
         return listeners
+
+    def _seals(self) -> list[SealStanza]:
+        blocks = self._fields.blocks("seal", 1)
+        seals, warnings = read_seals(blocks, self._environment, PREFIXES)
+        self._warnings += warnings
+        return seals
 
     def _audit(self) -> list[AuditDevice]:
         fsync = self._fields.choice("audit_fsync", "", ("", "none", "interval", "always"))

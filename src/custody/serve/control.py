@@ -19,10 +19,19 @@ class Attach(msgspec.Struct, frozen=True, tag="attach"):
 
 
 class SealAll(msgspec.Struct, frozen=True, tag="seal_all"):
-    """Custodian to supervisor: keys are dropped, end every process and start sealed ones."""
+    """Custodian to supervisor: keys are dropped, end every process and start sealed ones.
+
+    `shut`: somebody wanted it, so what is started does not open by itself.
+    """
+
+    shut: bool = True
 
 
-Message = Attach | SealAll
+class Opened(msgspec.Struct, frozen=True, tag="opened"):
+    """Custodian to supervisor: the node is open, and may open by itself when it must again."""
+
+
+Message = Attach | SealAll | Opened
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 

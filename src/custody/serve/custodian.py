@@ -13,6 +13,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from custody.barrier.keyring import Keyring, encode_keyring
 from custody.base import log
 from custody.base.clock import SystemClock
@@ -22,15 +24,17 @@ from custody.base.log import describe
 from custody.serve import handoff
 from custody.serve import messages as m
 from custody.serve.channel import Channel, open_channel
-from custody.serve.control import Attach, SealAll, receive, send
+from custody.serve.control import Attach, Opened, SealAll, receive, send
 from custody.serve.handoff import Handoff
 from custody.serve.keeper import Keeper
 from custody.serve.page import Page, Slot
 from custody.serve.reload import posted
+from custody.serve.seal_config import open_active, plan_of
 from custody.serve.wire import first_rows
 
 MEMBER_DEADLINE = 5.0  # seconds to take or drop a keyring
 STEWARD = "steward"
+Tell = Callable[[SealAll | Opened], None]
 _log = logging.getLogger(__name__)
 
 
@@ -43,10 +47,11 @@ class _Member:
 class Custodian:
     """The keys and the members they are for."""
 
-    def __init__(self, keeper: Keeper, slot: Slot, sealed: Callable[[], None]) -> None:
+    def __init__(self, keeper: Keeper, slot: Slot, tell: Tell, *, shut: bool = False) -> None:
         self._keeper = keeper
         self._slot = slot
-        self._sealed = sealed  # called once every member has dropped its keys
+        self._tell = tell  # the supervisor: that the node is open, or that all must end
+        self._shut = shut  # somebody sealed the node: only share holders open it
         self._members: set[_Member] = set()
         self._steward = asyncio.Event()
         self._lock = asyncio.Lock()  # one change of the keys at a time
@@ -66,7 +71,7 @@ class Custodian:
             if member.role == STEWARD and not any(one.role == STEWARD for one in self._members):
                 self._steward.clear()
 
-    async def _handle(  # noqa: PLR0911 - one line per call
+    async def _handle(  # noqa: C901, PLR0911, PLR0912 - one line per call
         self, member: _Member, call: m.Call
     ) -> m.Result:
         match call:
@@ -76,8 +81,12 @@ class Custodian:
                 return self._status()
             case m.Initialise(shares=shares, threshold=threshold):
                 return await self._initialise(shares, threshold)
-            case m.Unseal(share=share, meta=meta):
-                return await self._unseal(share, meta)
+            case m.Unseal():
+                return await self._unseal(call)
+            case m.OpenMigrated(meta=meta):
+                return await self._open_migrated(meta)
+            case m.UnsealAutomatically(meta=meta):
+                return await self._unseal_automatically(meta)
             case m.Reset():
                 return self._reset()
             case m.Seal():
@@ -92,7 +101,7 @@ class Custodian:
 
     def _status(self) -> m.Status:
         status = self._keeper.status()
-        return m.Status(status.sealed, status.progress, status.nonce)
+        return m.Status(status.sealed, status.progress, status.nonce, status.error)
 
     async def _welcome(self, member: _Member, role: str) -> m.Result:
         """Count the member in. While keys are being handed out, a worker waits for the end."""
@@ -117,17 +126,45 @@ class Custodian:
             root_token=made.root_token.reveal(),
         )
 
-    async def _unseal(self, share: bytes, meta: list[tuple[bytes, bytes]]) -> m.Result:
+    async def _unseal(self, call: m.Unseal) -> m.Result:
+        await self._wait_for_steward()
+        async with self._lock:
+            opening = await self._keeper.add_share(call.share, call.meta, migrate=call.migrate)
+            if opening.opened:
+                await self._open()
+            return msgspec.structs.replace(self._status(), change=opening.change)
+
+    async def _open_migrated(self, meta: list[tuple[bytes, bytes]]) -> m.Result:
+        await self._wait_for_steward()
+        async with self._lock:
+            self._keeper.open_migrated(meta)
+            await self._open()
+            return self._status()
+
+    async def _unseal_automatically(self, meta: list[tuple[bytes, bytes]]) -> m.Result:
+        """Ask the seal, which may take long, and others go on; then open."""
+        if self._shut:
+            return m.Opened(outdated=False)
+        held = await self._keeper.ask_seal(meta)
+        if held is None:
+            return m.Opened(outdated=False)
+        async with self._lock:
+            if self._keeper.adopt(held):
+                await self._open()
+        return m.Opened(self._keeper.outdated(meta))
+
+    async def _wait_for_steward(self) -> None:
         try:
             await asyncio.wait_for(self._steward.wait(), MEMBER_DEADLINE)
         except TimeoutError as error:
             raise Unavailable("the steward is not there just now; try again") from error
-        async with self._lock:
-            if self._keeper.add_share(share, meta):
-                await self._hand_out()
-                self._slot.add("unseals")
-                _log.info("unsealed")
-            return self._status()
+
+    async def _open(self) -> None:
+        await self._hand_out()
+        self._slot.add("unseals")
+        self._shut = False
+        self._tell(Opened())
+        _log.info("unsealed")
 
     def _reset(self) -> m.Result:
         if self._keeper.keyring is not None:
@@ -142,7 +179,7 @@ class Custodian:
             await self._all(lambda channel: channel.call(m.DropKeyring()))
         self._slot.add("seals")
         _log.info("sealed")
-        self._sealed()
+        self._tell(SealAll())
         return m.Done()
 
     async def _install(self, meta: list[tuple[bytes, bytes]]) -> m.Result:
@@ -166,7 +203,7 @@ class Custodian:
         except CustodyError:
             self._keeper.forget()
             await self._all(lambda channel: channel.call(m.DropKeyring()))
-            self._sealed()
+            self._tell(SealAll(shut=False))
             raise
         await self._all(lambda channel: channel.call(call), but=STEWARD)
 
@@ -209,8 +246,15 @@ async def run(given: Handoff) -> None:
     slot = Page(given.page).slot(given.slot)
     slot.claim(os.getpid())
     clock, source = SystemClock(), SystemSource()
-    keeper = Keeper(first_rows(given.settings, clock, source), clock, source)
-    custodian = Custodian(keeper, slot, lambda: send(control, SealAll()))
+    seals = given.settings.seals
+    keeper = Keeper(
+        first_rows(given.settings, clock, source),
+        clock,
+        source,
+        open_active(seals, source),
+        plan_of(seals),
+    )
+    custodian = Custodian(keeper, slot, lambda told: send(control, told), shut=given.shut)
     ended = loop.create_future()
     tasks: set[asyncio.Task[None]] = set()
 

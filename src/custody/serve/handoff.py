@@ -40,6 +40,7 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True):
     custodian: int
     listeners: list[int] = []
     settings: Settings
+    shut: bool = False  # for the custodian: not to open by itself
 
 
 class ParentGone(Exception):

@@ -76,7 +76,7 @@ def with_next_term(rows: RawRows, held: Held, now_ns: int, source: Source) -> Re
 
 async def with_new_root_key(rows: RawRows, held: Held, source: Source) -> Replacement:
     """Another root key below the same seal. Raises Unavailable."""
-    return await _rooted(rows, held, {}, source)
+    return await _rooted(rows, held, {}, await _recovery_key(rows, held), source)
 
 
 async def with_new_unseal_key(
@@ -84,7 +84,7 @@ async def with_new_unseal_key(
 ) -> Replacement:
     """Another unseal key, in the shares that `config` says, and another root key."""
     renewed = replace(held, seal=shamir.ShamirSeal(key, source))
-    return await _rooted(rows, renewed, {MetaRow.SEAL_CONFIG: encode(config)}, source)
+    return await _rooted(rows, renewed, {MetaRow.SEAL_CONFIG: encode(config)}, None, source)
 
 
 async def with_new_recovery_key(
@@ -100,16 +100,54 @@ async def with_new_recovery_key(
     return Replacement(change_of(rows, values, held.keyring), held)
 
 
-async def _rooted(
-    rows: RawRows, held: Held, values: dict[MetaRow, bytes | None], source: Source
+async def under_another_seal(
+    rows: RawRows, held: Held, to: Seal | None, key: bytes, source: Source
 ) -> Replacement:
-    """`values`, and everything that wraps the root key or is wrapped by it, with a new one."""
+    """The root key (a new one) under the seal `to`; None: under Shamir's.
+
+    `key` is what the share holders' shares make: the unseal key becomes the recovery key, and the
+    recovery key the unseal key, so the shares stay as they are. The old seal is not asked for
+    anything: it may be gone.
+    """
+    old = seal_config(rows)
+    if to is None:
+        values: dict[MetaRow, bytes | None] = {
+            MetaRow.SEAL_CONFIG: encode(SealConfig(shares=old.shares, threshold=old.threshold)),
+            MetaRow.RECOVERY_ROOT_KEY: None,
+            MetaRow.RECOVERY_KEY: None,
+        }
+        moved = replace(held, seal=shamir.ShamirSeal(key, source))
+        return await _rooted(rows, moved, values, None, source)
+    config = SealConfig(
+        kind=to.kind, identity=to.identity, shares=old.shares, threshold=old.threshold
+    )
+    values = {MetaRow.SEAL_CONFIG: encode(config)}
+    return await _rooted(rows, replace(held, seal=to), values, key, source)
+
+
+async def _recovery_key(rows: RawRows, held: Held) -> bytes | None:
+    wrapped = read_meta(rows, MetaRow.RECOVERY_KEY)
+    return None if wrapped is None else await held.seal.unwrap(wrapped, Purpose.RECOVERY_KEY)
+
+
+async def _rooted(
+    rows: RawRows,
+    held: Held,
+    values: dict[MetaRow, bytes | None],
+    recovery_key: bytes | None,
+    source: Source,
+) -> Replacement:
+    """`values`, and everything that wraps the root key or is wrapped by it, with a new one.
+
+    The recovery key is wrapped anew, too, so that nothing is left under a former key of the seal.
+    """
     check_root(rows, held)
     root_key = source.random(aead.KEY_SIZE)
-    wrapped = read_meta(rows, MetaRow.RECOVERY_KEY)
-    if wrapped is not None:
-        key = await held.seal.unwrap(wrapped, Purpose.RECOVERY_KEY)
-        values[MetaRow.RECOVERY_ROOT_KEY] = recovery.wrap_root_key(root_key, key, source)
+    if recovery_key is not None:
+        values |= {
+            MetaRow.RECOVERY_ROOT_KEY: recovery.wrap_root_key(root_key, recovery_key, source),
+            MetaRow.RECOVERY_KEY: await held.seal.wrap(recovery_key, Purpose.RECOVERY_KEY),
+        }
     values |= {
         MetaRow.ROOT_KEY: await held.seal.wrap(root_key, Purpose.ROOT_KEY),
         MetaRow.KEYRING: wrap_keyring(held.keyring, root_key, source),

@@ -7,6 +7,7 @@ through a barrier over memory, so that they are the bytes which a running node w
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
+from typing import NamedTuple
 
 from custody.barrier.barrier import Barrier
 from custody.barrier.keyring import (
@@ -16,26 +17,24 @@ from custody.barrier.keyring import (
     unwrap_keyring,
     wrap_keyring,
 )
-from custody.barrier.meta import MetaRow, verify_meta, write_meta
+from custody.barrier.meta import MetaRow, SealChange, verify_meta, write_meta
 from custody.base.clock import Clock
 from custody.base.codec import encode
 from custody.base.errors import BadRequest, Sealed, Unavailable
 from custody.base.ids import Source
 from custody.base.secret import Secret
-from custody.base.store import RawTransaction
+from custody.base.store import RawRows, RawTransaction
 from custody.core.ceremony import AnyOutcome, AnyStep
 from custody.core.ports import Initialised, SealStatus
 from custody.crypto import aead
+from custody.seals import recovery
 from custody.seals.config import SealConfig, Split
-from custody.seals.shamir import (
-    ShamirSeal,
-    UnsealProgress,
-    split_key,
-    unwrap_root_key,
-    wrap_root_key,
-)
+from custody.seals.plan import Plan, Standing
+from custody.seals.seal import Seal
+from custody.seals.shamir import ShamirSeal, UnsealProgress, split_key, unwrap_root_key
+from custody.seals.wrapping import Purpose
 from custody.serve.ceremonies import Ceremonies
-from custody.serve.held import Held, seal_config, stored
+from custody.serve.held import Held, Replacement, seal_config, stored, under_another_seal
 from custody.storage.memory import MemoryStore
 
 MetaRows = Collection[tuple[bytes, bytes]]  # raw key, raw value
@@ -43,14 +42,33 @@ FirstRows = Callable[[Barrier], Awaitable[Secret[str]]]
 _log = logging.getLogger(__name__)
 
 
+class Opening(NamedTuple):
+    """What a share did: the node is open, or will be when this change is stored, or neither."""
+
+    opened: bool = False
+    change: SealChange | None = None
+
+
 class Keeper:
     """Sealed or unsealed, and how far the unseal is."""
 
-    def __init__(self, first_rows: FirstRows, clock: Clock, source: Source) -> None:
+    def __init__(
+        self,
+        first_rows: FirstRows,
+        clock: Clock,
+        source: Source,
+        seal: Seal | None = None,
+        plan: Plan | None = None,
+    ) -> None:
+        """`seal` is the configured one, None where it is Shamir's."""
         self._first_rows = first_rows  # writes what a new store holds, gives the root token
         self._clock = clock
         self._source = source
+        self._seal = seal
+        self._plan = plan or Plan()
         self._progress: UnsealProgress | None = None
+        self._migrated: Replacement | None = None
+        self._error = ""
         self._held: Held | None = None
         self._ceremonies = Ceremonies(clock, source)
 
@@ -62,26 +80,22 @@ class Keeper:
     def status(self) -> SealStatus:
         """Where the unseal stands."""
         if self._progress is None:
-            return SealStatus(sealed=self._held is None, progress=0, nonce="")
-        return SealStatus(sealed=True, progress=self._progress.count, nonce=self._progress.nonce)
+            sealed = self._held is None
+            return SealStatus(sealed, progress=0, nonce="", error=self._error if sealed else "")
+        progress = self._progress
+        return SealStatus(True, progress.count, progress.nonce, self._error)  # noqa: FBT003 - sealed
 
     async def initialise(self, shares: int, threshold: int) -> Initialised:
         """The rows of a new store, its shares and root token; nothing of it is kept.
 
-        Raises BadRequest when the numbers make no split.
+        Raises BadRequest when the numbers make no split, Unavailable.
         """
-        try:
-            config = Split(shares, threshold)
-        except BadRequest as error:
-            raise BadRequest(f"invalid seal configuration: {error.messages[0]}") from error
         source = self._source
-        root_key, unseal_key = source.random(aead.KEY_SIZE), source.random(aead.KEY_SIZE)
+        split = self._split(shares, threshold)
+        root_key, shared_key = source.random(aead.KEY_SIZE), source.random(aead.KEY_SIZE)
         keyring = new_keyring(self._clock.now_ns(), source)
-        meta = {
-            MetaRow.SEAL_CONFIG: encode(SealConfig(shares=shares, threshold=threshold)),
-            MetaRow.ROOT_KEY: wrap_root_key(root_key, unseal_key, source),
-            MetaRow.KEYRING: wrap_keyring(keyring, root_key, source),
-        }
+        meta = await self._first_meta(split, root_key, shared_key)
+        meta[MetaRow.KEYRING] = wrap_keyring(keyring, root_key, source)
         store = MemoryStore()
         barrier = Barrier(store, self._clock, source)
         barrier.install(keyring)
@@ -92,31 +106,128 @@ class Keeper:
                 write_meta(raw, name, value, keyring)
 
         await store.write(write_all)
-        split = split_key(unseal_key, config, source)
-        return Initialised(store.dump(), [Secret(share) for share in split], root_token)
+        made = [] if split is None else split_key(shared_key, split, source)
+        return Initialised(store.dump(), [Secret(share) for share in made], root_token)
 
-    def add_share(self, share: bytes, meta: MetaRows) -> bool:
-        """Take a share; says whether it was the one that unsealed.
+    def _split(self, shares: int, threshold: int) -> Split | None:
+        """How the key that people hold is split; None under an automatic seal without shares."""
+        if self._seal is not None and shares == 0 and threshold == 0:
+            return None
+        try:
+            return Split(shares, threshold)
+        except BadRequest as error:
+            which = "seal" if self._seal is None else "recovery"
+            raise BadRequest(f"invalid {which} configuration: {error.messages[0]}") from error
 
-        Raises BadRequest for a share of impossible length or a full set that is wrong (which
-        starts over), Unavailable when the stored rows are not what they should be.
+    async def _first_meta(
+        self, split: Split | None, root_key: bytes, shared_key: bytes
+    ) -> dict[MetaRow, bytes]:
+        seal = self._seal or ShamirSeal(shared_key, self._source)
+        config = SealConfig(
+            kind=seal.kind,
+            identity=seal.identity,
+            shares=split.shares if split else 0,
+            threshold=split.threshold if split else 0,
+        )
+        meta = {
+            MetaRow.SEAL_CONFIG: encode(config),
+            MetaRow.ROOT_KEY: await seal.wrap(root_key, Purpose.ROOT_KEY),
+        }
+        if config.automatic and split is not None:
+            meta |= {
+                MetaRow.RECOVERY_ROOT_KEY: recovery.wrap_root_key(
+                    root_key, shared_key, self._source
+                ),
+                MetaRow.RECOVERY_KEY: await seal.wrap(shared_key, Purpose.RECOVERY_KEY),
+            }
+        return meta
+
+    async def add_share(self, share: bytes, meta: MetaRows, *, migrate: bool = False) -> Opening:
+        """Take a share, of the unseal key or, under an automatic seal, of the recovery key.
+
+        Raises BadRequest for a share of impossible length, a full set that is wrong (which starts
+        over), and a migration where there is none or that was not asked for; Unavailable when the
+        stored rows are not what they should be.
         """
         if self._held is not None:
+            return Opening()
+        with MemoryStore(meta).snapshot() as rows:
+            config = seal_config(rows)
+            self._check_migration(config, migrate=migrate)
+            if self._progress is None:
+                self._progress = UnsealProgress(_shared(config))
+            self._progress.add(share, self._source)
+            key = self._progress.unseal_key()
+            if key is None:
+                return Opening()
+            self._progress = None
+            held = self._opened(rows, config, key)
+            if migrate:
+                made = await under_another_seal(rows, held, self._seal, key, self._source)
+                self._migrated = made
+                return Opening(change=made.change)
+        self._held = held
+        return Opening(opened=True)
+
+    def _check_migration(self, config: SealConfig, *, migrate: bool) -> None:
+        standing = self._plan.standing(config)
+        if migrate and standing is not Standing.MIGRATION:
+            raise BadRequest("can't perform a seal migration, no migration seal found")
+        if standing is Standing.MIGRATION and not migrate:
+            raise BadRequest("migrate option not provided and seal migration is pending")
+        if standing is Standing.MISMATCH:
+            raise BadRequest(
+                f"the store is sealed by {config.kind}, which is not configured: to migrate, name "
+                'it in the configuration with disabled = "true"'
+            )
+
+    def _opened(self, rows: RawRows, config: SealConfig, key: bytes) -> Held:
+        if config.automatic:
+            root_key = recovery.unwrap_root_key(stored(rows, MetaRow.RECOVERY_ROOT_KEY), key)
+        else:
+            root_key = unwrap_root_key(stored(rows, MetaRow.ROOT_KEY), key)
+        seal = self._seal if config.automatic else None
+        return Held(root_key, _keyring(rows, root_key), seal or ShamirSeal(key, self._source))
+
+    def open_migrated(self, meta: MetaRows) -> None:
+        """Open with the keys of a migration, whose rows are stored. Raises Unavailable."""
+        made, self._migrated = self._migrated, None
+        with MemoryStore(meta).snapshot() as rows:
+            if made is None or not made.change.made_in(rows):
+                raise Unavailable("the migration is not what is stored; look at sys/seal-status")
+        if self._held is None:
+            self._held = made.held
+
+    async def ask_seal(self, meta: MetaRows) -> Held | None:
+        """The keys by the configured seal, None where the store is not to be opened by it.
+
+        Nothing is open yet: `adopt` does that. Raises Unavailable.
+        """
+        if self._held is not None or self._seal is None or not meta:
+            return None
+        with MemoryStore(meta).snapshot() as rows:
+            config = seal_config(rows)
+            if not config.automatic or self._plan.standing(config) is not Standing.AS_CONFIGURED:
+                return None
+            try:
+                root_key = await self._seal.unwrap(stored(rows, MetaRow.ROOT_KEY), Purpose.ROOT_KEY)
+                return Held(root_key, _keyring(rows, root_key), self._seal)
+            except Unavailable as error:
+                self._error = "; ".join(error.messages)
+                raise
+
+    def adopt(self, held: Held) -> bool:
+        """Open with these keys; says whether the node was not open before."""
+        if self._held is not None:
             return False
-        store = MemoryStore(meta)
-        if self._progress is None:
-            with store.snapshot() as rows:
-                self._progress = UnsealProgress(seal_config(rows).split)
-        self._progress.add(share, self._source)
-        unseal_key = self._progress.unseal_key()
-        if unseal_key is None:
-            return False
-        self._progress = None
-        with store.snapshot() as rows:
-            root_key = unwrap_root_key(stored(rows, MetaRow.ROOT_KEY), unseal_key)
-        seal = ShamirSeal(unseal_key, self._source)
-        self._held = Held(root_key, _keyring(store, root_key), seal)
+        self._held, self._progress, self._error = held, None, ""
         return True
+
+    def outdated(self, meta: MetaRows) -> bool:
+        """Whether the stored root key is wrapped by a former key of the seal."""
+        tell = getattr(self._seal, "outdated", None)
+        with MemoryStore(meta).snapshot() as rows:
+            return tell is not None and bool(tell(stored(rows, MetaRow.ROOT_KEY)))
 
     def reset(self) -> None:
         """Forget the shares given so far."""
@@ -138,10 +249,10 @@ class Keeper:
 
         Raises Sealed, Unavailable.
         """
-        held, store = self._open(), MemoryStore(meta)
-        with store.snapshot() as rows:
+        held = self._open()
+        with MemoryStore(meta).snapshot() as rows:
             held = self._ceremonies.seen(rows) or held
-        found = _keyring(store, held.root_key)
+            found = _keyring(rows, held.root_key)
         if found.scope != held.keyring.scope:
             raise Unavailable("the stored keyring belongs to another scope")
         if found.version > held.keyring.version:
@@ -155,15 +266,19 @@ class Keeper:
         return self._held
 
 
-def _keyring(store: MemoryStore, root_key: bytes) -> Keyring:
+def _shared(config: SealConfig) -> Split:
+    if config.threshold == 0:
+        raise BadRequest("there are no recovery shares; the store opens by its seal alone")
+    return config.split
+
+
+def _keyring(rows: RawRows, root_key: bytes) -> Keyring:
     """The stored keyring, all META rows authenticated by it. Raises Unavailable."""
     try:
-        with store.snapshot() as rows:
-            keyring = unwrap_keyring(stored(rows, MetaRow.KEYRING), root_key)
+        keyring = unwrap_keyring(stored(rows, MetaRow.KEYRING), root_key)
     except CannotUnwrap as error:
         raise Unavailable("the stored keyring does not open under the root key") from error
-    with store.snapshot() as rows:
-        findings = verify_meta(rows, keyring)
+    findings = verify_meta(rows, keyring)
     if findings:
         for finding in findings:
             _log.critical("tampered: %s", finding)

@@ -76,9 +76,6 @@ IGNORED_LISTENER: Final = frozenset(
     }
 )
 IGNORED_STORAGE: Final = frozenset({"node_id"})
-REFUSED: Final = {
-    "seal": "this release unseals by Shamir shares only; remove the seal stanza",
-}
 _PROXY: Final = (
     "the HTTP server reads its connections itself and knows no PROXY protocol; let the proxy"
     " speak HTTP and set x_forwarded_for_authorized_addrs"

@@ -7,7 +7,7 @@ from custody.barrier.keyring import Keyring, decode_keyring
 from custody.base.errors import BadRequest, Unavailable
 from custody.base.secret import Secret
 from custody.core.ceremony import AnyOutcome, AnyStep
-from custody.core.ports import Initialised, SealStatus
+from custody.core.ports import Initialised, SealStatus, Unsealing
 from custody.serve import messages as m
 from custody.serve.channel import Channel
 
@@ -58,10 +58,22 @@ class CustodianLink:
             made.rows, [Secret(share) for share in made.shares], Secret(made.root_token)
         )
 
-    async def unseal(self, share: Secret[bytes], meta: Mapping[bytes, bytes]) -> SealStatus:
+    async def unseal(
+        self, share: Secret[bytes], meta: Mapping[bytes, bytes], *, migrate: bool = False
+    ) -> Unsealing:
         """Add a share. Raises BadRequest, Unavailable."""
-        call = m.Unseal(share.reveal(), list(meta.items()))
-        return _status(await self._call(call, m.Status))
+        call = m.Unseal(share.reveal(), list(meta.items()), migrate)
+        answer = await self._call(call, m.Status)
+        return Unsealing(_status(answer), answer.change)
+
+    async def open_migrated(self, meta: Mapping[bytes, bytes]) -> SealStatus:
+        """Open with the rows of a migration. Raises Unavailable."""
+        return _status(await self._call(m.OpenMigrated(list(meta.items())), m.Status))
+
+    async def unseal_automatically(self, meta: Mapping[bytes, bytes]) -> bool:
+        """Open by the automatic seal. Raises Unavailable."""
+        call = m.UnsealAutomatically(list(meta.items()))
+        return (await self._call(call, m.Opened)).outdated
 
     async def reset(self) -> SealStatus:
         """Forget the shares. Raises BadRequest when unsealed."""
@@ -89,4 +101,4 @@ class CustodianLink:
 
 
 def _status(status: m.Status) -> SealStatus:
-    return SealStatus(status.sealed, status.progress, status.nonce)
+    return SealStatus(status.sealed, status.progress, status.nonce, status.error)

@@ -7,6 +7,7 @@ was raised arrives as Unavailable and says nothing.
 
 import msgspec
 
+from custody.barrier.meta import SealChange
 from custody.base import errors
 from custody.base.errors import CustodyError, Unavailable
 from custody.core.ceremony import AnyOutcome, AnyStep
@@ -41,6 +42,19 @@ class Unseal(Message, frozen=True, tag="unseal"):
     """One share, and the stored META rows."""
 
     share: bytes
+    meta: list[tuple[bytes, bytes]]
+    migrate: bool = False
+
+
+class OpenMigrated(Message, frozen=True, tag="open_migrated"):
+    """The stored META rows after a migration."""
+
+    meta: list[tuple[bytes, bytes]]
+
+
+class UnsealAutomatically(Message, frozen=True, tag="unseal_automatically"):
+    """The stored META rows, for a seal that needs nobody."""
+
     meta: list[tuple[bytes, bytes]]
 
 
@@ -91,6 +105,14 @@ class Status(Message, frozen=True, tag="status_result"):
     sealed: bool
     progress: int
     nonce: str
+    error: str = ""
+    change: SealChange | None = None  # of a migration
+
+
+class Opened(Message, frozen=True, tag="opened"):
+    """An automatic unseal is done; whether what is stored should be wrapped anew."""
+
+    outdated: bool
 
 
 class Made(Message, frozen=True, tag="made"):
@@ -119,6 +141,8 @@ Call = (
     | GetStatus
     | Initialise
     | Unseal
+    | OpenMigrated
+    | UnsealAutomatically
     | Reset
     | Seal
     | Take
@@ -126,7 +150,7 @@ Call = (
     | TakeKeyring
     | DropKeyring
 )
-Result = Done | Welcome | Status | Made | Taken | Failed
+Result = Done | Welcome | Status | Opened | Made | Taken | Failed
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):

@@ -14,7 +14,7 @@ from custody.serve.settings import Listener, Settings
 _CHUNK = 1 << 16
 # What a process cannot change while it runs: the store is open, the sockets are bound.
 _FIXED = ("data_path", "low_water", "workers", "cluster_name", "api_addr", "default_lease_ttl",
-          "max_lease_ttl")  # fmt: skip
+          "max_lease_ttl", "seals")  # fmt: skip
 
 
 def board() -> int:
@@ -23,8 +23,8 @@ def board() -> int:
 
 
 def post(fd: int, settings: Settings) -> None:
-    """Replace what is on the board. For the supervisor alone."""
-    data = msgspec.json.encode(settings)
+    """Replace what is on the board, without keys: all read it. For the supervisor alone."""
+    data = msgspec.json.encode(settings.without_keys())
     os.ftruncate(fd, 0)
     written = 0
     while written < len(data):

@@ -54,12 +54,25 @@ class AuditDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, str] = {}
 
 
+class SealStanza(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An automatic seal that the configuration declares, or gives up where it is `disabled`."""
+
+    kind: str
+    identity: str = ""
+    disabled: bool = False
+    options: dict[str, str] = {}  # keys and tokens among them
+
+    def __repr__(self) -> str:
+        return f"SealStanza({self.kind!r})"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole configuration. Times are seconds."""
 
     data_path: str
     listeners: list[Listener]
     audit: list[AuditDevice] = []
+    seals: list[SealStanza] = []
     workers: int = 1
     api_addr: str = ""
     cluster_name: str = ""
@@ -69,3 +82,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_lease_ttl: int = 32 * DAY
     low_water: int = 64 * 1024 * 1024  # free bytes below which new data is refused
     drain: float = 5.0  # how long a graceful stop waits for requests in flight
+
+    def without_keys(self) -> "Settings":
+        """The same for a process that is no custodian: seals by name, without their options."""
+        seals = [msgspec.structs.replace(seal, options={}) for seal in self.seals]
+        return msgspec.structs.replace(self, seals=seals)

@@ -15,6 +15,7 @@ from custody.core.jobs.rotate import Rotate
 from custody.core.jobs.scrub import Scrub
 from custody.core.jobs.trim import Trim
 from custody.core.jobs.unmount import Unmount
+from custody.core.jobs.unseal import Unseal
 from custody.core.parts import Parts
 from custody.serve.member import Member, start
 from custody.serve.wire import declared_audit
@@ -103,7 +104,7 @@ class Steward:
 async def run(member: Member) -> None:
     """Join the node and do the jobs until asked to stop."""
     steward = Steward(member)
-    steward.launch([Readers(member.store)])
+    steward.launch([Readers(member.store), Unseal(member.parts)])
     member.on_unsealed = steward.unsealed
     member.on_reloaded = steward.reloaded
     await member.join()

@@ -65,6 +65,7 @@ class Supervisor:
         self._ending: _Ending | None = None
         self._announce: Callable[[], None] | None = None
         self._failed = False
+        self._shut = False  # somebody sealed the node: it must not open by itself
 
     def run(self, announce: Callable[[], None]) -> int:
         """Start everything; the exit status once a signal has ended it.
@@ -108,7 +109,7 @@ class Supervisor:
 
     def _spawn(self, slot: int, now: int) -> Child:
         if slot == _CUSTODIAN_SLOT:
-            child, self._line = self._nursery.custodian(slot, now)
+            child, self._line = self._nursery.custodian(slot, now, shut=self._shut)
             self._watch(self._line.fileno(), self._on_line)
             return child
         if self._line is None:
@@ -199,7 +200,11 @@ class Supervisor:
             self._hang_up()
         elif isinstance(message, control.SealAll):
             _log.info("sealed: ending every process that held keys")
-            self._end_all(SEAL_DRAIN, self._clock.boot_ns())
+            self._shut = message.shut
+            pause = 0.0 if message.shut else self._backoff(_CUSTODIAN_SLOT).delay(0.0)
+            self._end_all(SEAL_DRAIN, self._clock.boot_ns() + int(pause * NANOSECOND))
+        elif isinstance(message, control.Opened):
+            self._shut = False
 
     def _on_signals(self, wake: int) -> None:
         numbers = set(os.read(wake, 64))

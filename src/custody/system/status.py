@@ -1,7 +1,7 @@
 """`sys/`: health, seal status, initialisation, unseal and leader, which need no token."""
 
-import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, cast
 
 from custody import __version__
@@ -13,12 +13,16 @@ from custody.core.ports import SealStatus
 from custody.plugin.fields import Fields, Strings
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Access, Op, Route, acts, reads
+from custody.seals.config import SHAMIR
+from custody.system import holders
 from custody.system.share import decode_share
 
 _UNINITIALISED: Final = 501
 _SEALED: Final = 503
 _ACTIVE: Final = 200
 _MAX_BODY: Final = 64 * KIB
+_MAX_INIT: Final = 1024 * KIB  # 255 PGP keys of some KiB
+_FOR_ROOT: Final = "root_token_pgp_key: "
 _STATUSES: Final = range(200, 600)
 
 
@@ -95,16 +99,21 @@ async def initialise(request: Request, front: Front) -> Reply:
     body: InitFields = request.body
     if front.seal_config() is not None:
         raise BadRequest("Vault is already initialized")
-    _check_init(body)
-    made = await front.initialise(body.secret_shares, body.secret_threshold)
-    shares = [share.reveal() for share in made.shares]
-    return Reply(
-        data={
-            "keys": [share.hex() for share in shares],
-            "keys_base64": [base64.b64encode(share).decode() for share in shares],
-            "root_token": made.root_token.reveal(),
-        }
-    )
+    automatic = front.parts.settings.seals.automatic
+    wish = _wish(body, front.parts.settings.seals.active.kind)
+    made = await front.initialise(wish.shares, wish.threshold)
+    delivery = holders.deliver([share.reveal() for share in made.shares], wish.pgp_keys)
+    token = made.root_token.reveal()
+    if body.root_token_pgp_key:
+        token = holders.encrypted(token, body.root_token_pgp_key, _FOR_ROOT)
+    data: dict[str, object] = {
+        "keys": [] if automatic else delivery.hex,
+        "keys_base64": [] if automatic else delivery.base64,
+        "root_token": token,
+    }
+    if automatic and made.shares:
+        data |= {"recovery_keys": delivery.hex, "recovery_keys_base64": delivery.base64}
+    return Reply(data=data)
 
 
 async def unseal(request: Request, front: Front) -> Reply:
@@ -113,8 +122,6 @@ async def unseal(request: Request, front: Front) -> Reply:
     custodian = front.parts.custodian
     if front.seal_config() is None:
         raise BadRequest("server is not yet initialized")
-    if body.migrate:
-        raise BadRequest("can't perform a seal migration, no migration seal found")
     if body.reset:
         if not front.sealed:
             raise BadRequest("vault is unsealed")
@@ -124,7 +131,10 @@ async def unseal(request: Request, front: Front) -> Reply:
     share = decode_share(body.key)
     if not front.sealed:
         return Reply(data=_seal_status(front, await custodian.status()))
-    return Reply(data=_seal_status(front, await custodian.unseal(Secret(share), front.meta())))
+    if body.migrate:
+        return Reply(data=_seal_status(front, await front.migrate(Secret(share))))
+    unsealing = await custodian.unseal(Secret(share), front.meta())
+    return Reply(data=_seal_status(front, unsealing.status))
 
 
 def leader(_request: Request, front: Front) -> Reply:
@@ -143,21 +153,44 @@ def leader(_request: Request, front: Front) -> Reply:
     )
 
 
-def _check_init(body: InitFields) -> None:
-    if body.recovery_shares or body.recovery_threshold or body.recovery_pgp_keys:
-        raise BadRequest(
-            "parameters recovery_shares,recovery_threshold not applicable to seal type shamir"
-        )
-    if body.pgp_keys or body.root_token_pgp_key:
-        raise BadRequest("PGP-encrypted shares are not available in this version")
-    if body.stored_shares:
-        raise BadRequest("parameter stored_shares not applicable to seal type shamir")
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """The shares that people will hold, and for whom they are encrypted."""
+
+    shares: int
+    threshold: int
+    pgp_keys: Sequence[str]
+
+
+def _wish(body: InitFields, kind: str) -> _Wish:
+    """What is asked for, under the seal of that kind. Raises BadRequest for what is not for it."""
+    if kind == SHAMIR:
+        if body.recovery_shares or body.recovery_threshold or body.recovery_pgp_keys:
+            raise BadRequest(
+                "parameters recovery_shares,recovery_threshold not applicable to seal type shamir"
+            )
+        if body.stored_shares:
+            raise BadRequest("parameter stored_shares not applicable to seal type shamir")
+        wish = _Wish(body.secret_shares, body.secret_threshold, body.pgp_keys)
+    else:
+        if body.secret_shares or body.secret_threshold or body.pgp_keys:
+            raise BadRequest(
+                "parameters secret_shares,secret_threshold not applicable to seal type " + kind
+            )
+        wish = _Wish(body.recovery_shares, body.recovery_threshold, body.recovery_pgp_keys)
+    if wish.pgp_keys and len(wish.pgp_keys) != wish.shares:
+        raise BadRequest("incorrect number of PGP keys")
+    holders.fingerprints(wish.pgp_keys, "")
+    if body.root_token_pgp_key:
+        holders.fingerprints([body.root_token_pgp_key], _FOR_ROOT)
+    return wish
 
 
 def _seal_status(front: Front, status: SealStatus) -> Mapping[str, object]:
     config = front.seal_config()
+    kind = front.parts.settings.seals.active.kind
     data: dict[str, object] = {
-        "type": "shamir",
+        "type": kind,
         "initialized": config is not None,
         "sealed": status.sealed or front.sealed,
         "t": 0 if config is None else config.threshold,
@@ -167,10 +200,14 @@ def _seal_status(front: Front, status: SealStatus) -> Mapping[str, object]:
         "version": __version__,
         "build_date": "",
         "commit_date": "",
-        "migration": False,
-        "recovery_seal": False,
+        "migration": front.migration(config),
+        "recovery_seal": kind != SHAMIR,
         "storage_type": front.parts.settings.storage_type,
     }
+    if kind != SHAMIR:
+        data["recovery_seal_type"] = SHAMIR
+    if status.error:
+        data["unseal_error"] = status.error
     return data | _cluster(front)
 
 
@@ -195,7 +232,7 @@ ROUTES: Final = (
     Route(
         "init",
         {Op.READ: reads(init_status), Op.WRITE: acts(initialise, InitFields)},
-        access=Access.PUBLIC, sealed=True, raw=True, max_body=_MAX_BODY,
+        access=Access.PUBLIC, sealed=True, raw=True, max_body=_MAX_INIT,
         help="Whether the store is initialised; initialise it.",
     ),
     Route(

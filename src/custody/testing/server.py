@@ -32,9 +32,12 @@ from custody.core.ceremony import AnyOutcome, AnyStep
 from custody.core.confine import Settings
 from custody.core.node import Node
 from custody.core.parts import Parts
-from custody.core.ports import Initialised, SealStatus
+from custody.core.ports import Initialised, SealStatus, Unsealing
 from custody.http.app import App, Scope
 from custody.plugin.route import Engine
+from custody.seals.config import SHAMIR
+from custody.seals.plan import Named, Plan
+from custody.seals.seal import Seal
 from custody.serve import catalog
 from custody.serve.keeper import Keeper
 from custody.serve.page import NAMES
@@ -114,6 +117,7 @@ class InProcessCustodian:
         self._keeper = keeper
         self._barrier = barrier
         self.node: Node | None = None
+        self.shut = False  # somebody sealed the node: it does not open by itself
 
     async def status(self) -> SealStatus:
         """Where the unseal stands."""
@@ -123,13 +127,35 @@ class InProcessCustodian:
         """The rows of a new store, its shares and root token. Raises BadRequest."""
         return await self._keeper.initialise(shares, threshold)
 
-    async def unseal(self, share: Secret[bytes], meta: Mapping[bytes, bytes]) -> SealStatus:
+    async def unseal(
+        self, share: Secret[bytes], meta: Mapping[bytes, bytes], *, migrate: bool = False
+    ) -> Unsealing:
         """Take a share; with enough of them the barrier opens. Raises BadRequest."""
-        if self._keeper.add_share(share.reveal(), meta.items()):
-            self._take()
-            if self.node is not None:
-                await self.node.prepare()
+        opening = await self._keeper.add_share(share.reveal(), meta.items(), migrate=migrate)
+        if opening.opened:
+            await self._open()
+        return Unsealing(self._keeper.status(), opening.change)
+
+    async def open_migrated(self, meta: Mapping[bytes, bytes]) -> SealStatus:
+        """Open with the rows of a migration. Raises Unavailable."""
+        self._keeper.open_migrated(meta.items())
+        await self._open()
         return self._keeper.status()
+
+    async def unseal_automatically(self, meta: Mapping[bytes, bytes]) -> bool:
+        """Open by the automatic seal. Raises Unavailable."""
+        held = None if self.shut else await self._keeper.ask_seal(meta.items())
+        if held is None:
+            return False
+        if self._keeper.adopt(held):
+            await self._open()
+        return self._keeper.outdated(meta.items())
+
+    async def _open(self) -> None:
+        self.shut = False
+        self._take()
+        if self.node is not None:
+            await self.node.prepare()
 
     async def reset(self) -> SealStatus:
         """Forget the shares given so far."""
@@ -138,6 +164,7 @@ class InProcessCustodian:
 
     async def seal(self) -> None:
         """Forget the keys, here and in the barrier."""
+        self.shut = True
         self._keeper.forget()
         self._barrier.drop()
 
@@ -218,9 +245,10 @@ class MemoryServer:
 
     `engines` are mounted beside the catalogue's; `audited` False leaves it without a device.
     `store` is memory unless given; whoever gives it closes it. `broker` is what records go through.
+    `seal` is the configured automatic one, `given_up` those that the configuration disables.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whoever makes one names the few that it means
         self,
         *engines: Engine,
         clock: Clock | None = None,
@@ -229,6 +257,8 @@ class MemoryServer:
         store: Store | None = None,
         broker: type[Broker] = Broker,
         data_path: str = "",
+        seal: Seal | None = None,
+        given_up: Sequence[Named] = (),
     ) -> None:
         self.clock = clock or HandClock()
         self.source = source or SystemSource()
@@ -238,9 +268,14 @@ class MemoryServer:
         self.counters = Counters()
         self.root_token = ""
         self.shares: list[str] = []
+        self._seal = seal
+        active = Named(SHAMIR) if seal is None else Named(seal.kind, seal.identity)
         declared = {AUDIT_PATH: Declared(type="recorder")} if audited else {}
         self.settings = Settings(
-            cluster_name="memory", declared_audit=declared, data_path=data_path
+            cluster_name="memory",
+            declared_audit=declared,
+            data_path=data_path,
+            seals=Plan(active, tuple(given_up)),
         )
         self.custodian = InProcessCustodian(self._keeper(), self.barrier)
         self.broker = broker({**KINDS, "recorder": self._kind()}, self.clock, self.source)
@@ -362,7 +397,7 @@ class MemoryServer:
         async def first_rows(barrier: Barrier) -> Secret[str]:
             return await bootstrap.first_rows(barrier, self.settings, self.clock, self.source)
 
-        return Keeper(first_rows, self.clock, self.source)
+        return Keeper(first_rows, self.clock, self.source, self._seal, self.settings.seals)
 
     def _kind(self) -> Kind:
         def check(options: Mapping[str, str]) -> None:

@@ -82,7 +82,7 @@ def test_files_of_a_directory_are_merged_in_order_and_the_last_word_counts(tmp_p
         (_MINIMAL + 'log_level = "loud"', "log_level is one of"),
         (_MINIMAL + 'max_lease_ttl = "soon"', 'max_lease_ttl: time: invalid duration "soon"'),
         (_MINIMAL + 'max_lease_ttl = "1h"', "default_lease_ttl is longer than max_lease_ttl"),
-        (_MINIMAL + 'seal "awskms" {}', "seal: this release unseals by Shamir shares only"),
+        (_MINIMAL + 'seal "awskms" {}', 'unknown seal "awskms"; this release has shamir'),
         (_MINIMAL + _LISTENER, "two listeners have the same address"),
         (_MINIMAL + 'audit "syslog" "x" {}', 'unknown audit device "syslog"'),
         (_MINIMAL + 'audit "file" {}', "audit needs 2 name(s)"),

@@ -38,10 +38,14 @@ def _made(shares: int = 3, threshold: int = 2) -> Initialised:
     return asyncio.run(_keeper().initialise(shares, threshold))
 
 
+def _add(keeper: Keeper, share: bytes, rows: MetaRows) -> bool:
+    return asyncio.run(keeper.add_share(share, rows)).opened
+
+
 def _unsealed(made: Initialised) -> Keeper:
     keeper = _keeper()
     for share in made.shares:
-        if keeper.add_share(share.reveal(), made.rows):
+        if _add(keeper, share.reveal(), made.rows):
             return keeper
     raise AssertionError("the shares do not unseal")
 
@@ -86,9 +90,9 @@ def test_progress_counts_distinct_shares_under_one_nonce_and_reset_forgets_them(
     made = _made(5, 3)
     keeper = _keeper()
     share = made.shares[0].reveal()
-    assert not keeper.add_share(share, made.rows)
+    assert not _add(keeper, share, made.rows)
     first = keeper.status()
-    assert not keeper.add_share(share, made.rows)
+    assert not _add(keeper, share, made.rows)
     assert keeper.status() == first
     assert (first.sealed, first.progress) == (True, 1)
     assert first.nonce
@@ -100,9 +104,9 @@ def test_progress_counts_distinct_shares_under_one_nonce_and_reset_forgets_them(
 def test_a_wrong_full_set_says_so_and_starts_over() -> None:
     made, other = _made(), _made()
     keeper = _keeper()
-    keeper.add_share(made.shares[0].reveal(), made.rows)
+    _add(keeper, made.shares[0].reveal(), made.rows)
     with pytest.raises(BadRequest) as caught:
-        keeper.add_share(bytes(32) + b"\x01", made.rows)
+        _add(keeper, bytes(32) + b"\x01", made.rows)
     assert caught.value.messages == (_WRONG,)
     assert keeper.status().progress == 0
     with pytest.raises(BadRequest):
@@ -115,15 +119,15 @@ def test_a_changed_row_of_the_seal_is_refused_even_with_the_right_shares() -> No
     place = meta_key(MetaRow.KEYRING)
     rows[place] = rows[place][:-1] + bytes([rows[place][-1] ^ 1])
     keeper = _keeper()
-    keeper.add_share(made.shares[0].reveal(), rows.items())
+    _add(keeper, made.shares[0].reveal(), rows.items())
     with pytest.raises(Unavailable, match="do not authenticate"):
-        keeper.add_share(made.shares[1].reveal(), rows.items())
+        _add(keeper, made.shares[1].reveal(), rows.items())
     assert keeper.keyring is None
 
 
 def test_an_empty_store_is_not_unsealed() -> None:
     with pytest.raises(Unavailable):
-        _keeper().add_share(bytes(32), ())
+        _add(_keeper(), bytes(32), ())
 
 
 def _take(keeper: Keeper, step: AnyStep, rows: MetaRows) -> SealChange:

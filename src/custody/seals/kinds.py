@@ -1,0 +1,78 @@
+"""The seals there are beside Shamir's, by the word that a configuration knows each by.
+
+To add one (a cloud's KMS, a PKCS#11 module) is to write a module with a `Seal`, and its row here.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from custody.base.errors import BadRequest
+from custody.base.ids import Source
+from custody.crypto import aead
+from custody.seals.seal import Seal
+from custody.seals.static import KIND as STATIC
+from custody.seals.static import StaticSeal
+
+Options = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SealKind:
+    """One kind: its options, and how it is made. Those in `secrets` may be in files of their own.
+
+    `variables` are names of the environment that win over an option, without their prefix.
+    """
+
+    options: tuple[str, ...]
+    needed: tuple[str, ...]
+    secrets: tuple[str, ...]
+    make: Callable[[Options, Source], Seal]
+    identity: Callable[[Options], str]
+    variables: Mapping[str, tuple[str, ...]]
+
+
+def _static(options: Options, source: Source) -> Seal:
+    current = options["current_key_id"]
+    keys = {current: _key(options["current_key"], "current_key")}
+    previous = options.get("previous_key_id", "")
+    if bool(previous) != bool(options.get("previous_key")):
+        raise BadRequest("previous_key_id and previous_key belong together")
+    if previous == current:
+        raise BadRequest("previous_key_id is the same as current_key_id")
+    if previous:
+        keys[previous] = _key(options["previous_key"], "previous_key")
+    try:
+        return StaticSeal(current, keys, source)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+
+
+def _key(text: str, option: str) -> bytes:
+    """A key of 32 bytes as text: hex or base64. Raises BadRequest, which never shows it."""
+    text = text.strip()
+    for read in (bytes.fromhex, lambda given: base64.b64decode(given, validate=True)):
+        try:
+            key = read(text)
+        except (ValueError, binascii.Error):
+            continue
+        if len(key) == aead.KEY_SIZE:
+            return key
+    raise BadRequest(f"{option} is not a key of {aead.KEY_SIZE} bytes in hex or base64")
+
+
+KINDS: Final[Mapping[str, SealKind]] = {
+    STATIC: SealKind(
+        options=("current_key_id", "current_key", "previous_key_id", "previous_key"),
+        needed=("current_key_id", "current_key"),
+        secrets=("current_key", "previous_key"),
+        make=_static,
+        identity=lambda _options: "",
+        variables={
+            name: (f"STATIC_SEAL_{name.upper()}",)
+            for name in ("current_key_id", "current_key", "previous_key_id", "previous_key")
+        },
+    ),
+}

@@ -1,0 +1,182 @@
+"""Reads `seal` blocks, and the files that secrets of a seal are in.
+
+The supervisor reads the blocks and leaves `file://…` as it is; the custodian alone reads such a
+file, so that a key in one is never in another process.
+"""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from custody.base.errors import BadRequest
+from custody.base.ids import Source
+from custody.seals.config import SHAMIR
+from custody.seals.kinds import KINDS
+from custody.seals.plan import Named, Plan
+from custody.seals.seal import Seal, SealUnavailable
+from custody.seals.wrapping import Purpose
+from custody.serve.fields import BadConfiguration, Fields, Known, Placed
+from custody.serve.settings import SealStanza
+
+_FILE: Final = "file://"
+_ENV: Final = "env://"
+_TYPE: Final = "SEAL_TYPE"
+_RAW_KEY: Final = 32  # bytes of a key in a file that is no text
+_MAX_FILE: Final = 64 * 1024
+Environment = Mapping[str, str]
+
+
+def read_seals(
+    blocks: Sequence[Placed], environment: Environment, prefixes: Sequence[str]
+) -> tuple[list[SealStanza], list[str]]:
+    """The seals of these blocks and of the environment, and warnings. Raises BadConfiguration."""
+    reader = _Reader(environment, prefixes)
+    stanzas = [reader.stanza(block) for block in blocks]
+    chosen = reader.variable((_TYPE,))
+    if chosen and chosen != SHAMIR and not any(one.kind == chosen for one in stanzas):
+        stanzas.append(reader.of_environment(chosen))
+    stanzas = [one for one in stanzas if one.kind != SHAMIR]
+    active = [one.kind for one in stanzas if not one.disabled]
+    if len(active) > 1:
+        raise BadConfiguration(
+            f"two seals are not disabled: {', '.join(active)}; a store has one, and a migration "
+            'gives up the other by disabled = "true"'
+        )
+    return stanzas, reader.warnings
+
+
+def plan_of(stanzas: Sequence[SealStanza]) -> Plan:
+    """What the configuration wants and gives up."""
+    active = [Named(one.kind, one.identity) for one in stanzas if not one.disabled]
+    disabled = tuple(Named(one.kind, one.identity) for one in stanzas if one.disabled)
+    return Plan(active[0] if active else Named(SHAMIR), disabled)
+
+
+def open_active(stanzas: Sequence[SealStanza], source: Source) -> Seal | None:
+    """The automatic seal, None where it is Shamir's. It reads its files when it is first used."""
+    found = [one for one in stanzas if not one.disabled]
+    return _Configured(found[0], source) if found else None
+
+
+class _Configured:
+    """A seal of the configuration that is made when it is first asked for something.
+
+    What is wrong with its files then is told, and tried again with the next call.
+    """
+
+    def __init__(self, stanza: SealStanza, source: Source) -> None:
+        self.kind = stanza.kind
+        self.identity = stanza.identity
+        self._stanza = stanza
+        self._source = source
+        self._seal: Seal | None = None
+
+    async def wrap(self, key: bytes, purpose: Purpose) -> bytes:
+        """As the seal itself."""
+        return await self._made().wrap(key, purpose)
+
+    async def unwrap(self, blob: bytes, purpose: Purpose) -> bytes:
+        """As the seal itself."""
+        return await self._made().unwrap(blob, purpose)
+
+    def outdated(self, blob: bytes) -> bool:
+        """As the seal itself, where it can tell."""
+        tell: Callable[[bytes], bool] = getattr(self._made(), "outdated", lambda _blob: False)
+        return tell(blob)
+
+    def _made(self) -> Seal:
+        if self._seal is None:
+            kind = KINDS[self._stanza.kind]
+            options = {
+                name: _content(text) if name in kind.secrets else text
+                for name, text in self._stanza.options.items()
+            }
+            try:
+                self._seal = kind.make(options, self._source)
+            except BadRequest as error:
+                raise SealUnavailable(f"seal {self.kind}: {error.messages[0]}") from None
+        return self._seal
+
+
+@dataclass(slots=True)
+class _Reader:
+    environment: Environment
+    prefixes: Sequence[str]
+    warnings: list[str] = field(default_factory=list)
+
+    def stanza(self, block: Placed) -> SealStanza:
+        if len(block.labels) != 1:
+            raise BadConfiguration(f'{block.at}: a seal is written seal "static" {{ … }}')
+        name = block.labels[0]
+        fields = Fields.of(block)
+        if name == SHAMIR:
+            self.warnings += fields.check(Known(("disabled",)))
+            return SealStanza(SHAMIR)
+        kind = KINDS.get(name)
+        if kind is None:
+            known = ", ".join((SHAMIR, *KINDS))
+            raise BadConfiguration(f'{block.at}: unknown seal "{name}"; this release has {known}')
+        self.warnings += fields.check(Known((*kind.options, "disabled"), frozenset({"priority"})))
+        options = {key: fields.text(key) for key in kind.options if fields.has(key)}
+        return self._checked(name, options, f"{block.at}, seal {name}", fields.flag("disabled"))
+
+    def of_environment(self, name: str) -> SealStanza:
+        if name not in KINDS:
+            raise BadConfiguration(f'{_TYPE}: unknown seal "{name}"')
+        return self._checked(name, {}, _TYPE, disabled=False)
+
+    def variable(self, names: Sequence[str]) -> str:
+        variables = (prefix + name for prefix in self.prefixes for name in names)
+        return next((self.environment[one] for one in variables if self.environment.get(one)), "")
+
+    def _checked(self, name: str, options: dict[str, str], at: str, disabled: bool) -> SealStanza:  # noqa: FBT001 - of the stanza
+        kind = KINDS[name]
+        if not disabled:
+            options |= {
+                option: given
+                for option, names in kind.variables.items()
+                if (given := self.variable(names))
+            }
+        options = {key: self._resolved(text, f"{at}, {key}") for key, text in options.items()}
+        missing = [option for option in kind.needed if not options.get(option)]
+        if missing and not disabled:
+            raise BadConfiguration(f"{at}: {', '.join(missing)} must be given")
+        if not any(options.get(key, "").startswith(_FILE) for key in kind.secrets) and not missing:
+            try:
+                kind.make(options, _NoRandomness())
+            except BadRequest as error:
+                raise BadConfiguration(f"{at}: {error.messages[0]}") from None
+        return SealStanza(name, kind.identity(options), disabled, {} if disabled else options)
+
+    def _resolved(self, text: str, at: str) -> str:
+        if not text.startswith(_ENV):
+            return text
+        found = self.environment.get(text.removeprefix(_ENV), "")
+        if not found:
+            raise BadConfiguration(f"{at}: the variable {text.removeprefix(_ENV)} is not set")
+        return found
+
+
+class _NoRandomness:
+    """For a seal that is made to be looked at and not used."""
+
+    def random(self, size: int) -> bytes:
+        """Nothing is drawn before a seal wraps."""
+        raise AssertionError(size)
+
+
+def _content(text: str) -> str:
+    """The secret itself, read from its file where it is in one. Raises SealUnavailable."""
+    if not text.startswith(_FILE):
+        return text
+    path = Path(text.removeprefix(_FILE))
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_FILE)
+    except OSError as error:
+        raise SealUnavailable(f"cannot read {path}: {error.strerror}") from None
+    if len(data) == _RAW_KEY:
+        return base64.b64encode(data).decode()
+    return data.decode("ascii", errors="replace").strip()

@@ -1,0 +1,123 @@
+"""Automatic seals on a real node: it opens when it starts and when its custodian died."""
+
+import os
+import secrets
+import signal
+import time
+from pathlib import Path
+
+from tests.harness import Server, eventually, kill_all
+
+STANZA = 'seal "static" {{ current_key_id = "one"\n current_key = "file://{file}" }}\n'
+
+
+def _node(directory: Path) -> tuple[Server, Path]:
+    """A node under a static key, and the key's file."""
+    file = directory / "seal-key"
+    file.write_text(secrets.token_hex(32))
+    return Server(directory, settings=STANZA.format(file=file)), file
+
+
+def _is_open(server: Server) -> bool:
+    return server.answers() and server.call("GET", "sys/seal-status").body["sealed"] is False
+
+
+def _begin(server: Server) -> list[str]:
+    """Initialise, wait until it has opened, write a secret; the recovery shares."""
+    body = {"recovery_shares": 3, "recovery_threshold": 2}
+    made = server.expect(200, "PUT", "sys/init", body).body
+    server.token = made["root_token"]
+    eventually(lambda: _is_open(server))
+    server.mount()
+    server.expect(200, "POST", "secret/data/a", {"data": {"a": "1"}})
+    return list(made["recovery_keys"])
+
+
+def _pid(server: Server, role: str) -> int:
+    return next(pid for pid, name in server.pids().items() if name == role)
+
+
+def test_a_node_opens_by_its_seal_at_start_and_after_its_custodian_died(tmp_path: Path) -> None:
+    server, _ = _node(tmp_path)
+    with server:
+        _begin(server)
+        custodian = _pid(server, "custodian")
+        os.kill(custodian, signal.SIGKILL)
+        server.wait_until_replaced(custodian)
+        eventually(lambda: _is_open(server))
+        assert server.expect(200, "GET", "secret/data/a").data["data"] == {"a": "1"}
+        kill_all([server.process.pid, *server.pids()])
+        server.kill()
+        server.start()
+        eventually(lambda: _is_open(server))
+        assert server.expect(200, "GET", "secret/data/a").data["data"] == {"a": "1"}
+
+
+def test_a_node_that_was_sealed_stays_so_until_people_or_a_restart_open_it(tmp_path: Path) -> None:
+    server, _ = _node(tmp_path)
+    with server:
+        shares = _begin(server)
+        before = server.pids()
+        server.expect(204, "PUT", "sys/seal")
+        server.wait_until_replaced(*before)
+        custodian = _pid(server, "custodian")
+        os.kill(custodian, signal.SIGKILL)  # what starts in its place must not open it, either
+        server.wait_until_replaced(custodian)
+        time.sleep(2.5)  # the steward looks each second
+        assert not _is_open(server)
+        for share in shares[:2]:
+            server.expect(200, "PUT", "sys/unseal", {"key": share})
+        assert _is_open(server)
+        custodian = _pid(server, "custodian")
+        os.kill(custodian, signal.SIGKILL)
+        server.wait_until_replaced(custodian)
+        eventually(lambda: _is_open(server))
+
+
+def test_a_seal_that_cannot_be_asked_is_told_asked_again_and_ends_no_process(
+    tmp_path: Path,
+) -> None:
+    server, file = _node(tmp_path)
+    with server:
+        _begin(server)
+        server.stop()
+        kept = tmp_path / "away"
+        file.rename(kept)
+        server.start()
+        reason = f"cannot read {file}: No such file or directory"
+        eventually(lambda: server.call("GET", "sys/seal-status").body.get("unseal_error") == reason)
+        pids = server.pids()
+        time.sleep(1.5)
+        assert server.pids() == pids
+        assert f"job unseal: {reason}" in server.log.read_text()
+        kept.rename(file)
+        eventually(lambda: _is_open(server))
+        assert server.pids() == pids
+        assert kept.name not in server.log.read_text()
+        assert file.read_text() not in server.log.read_text()
+
+
+def test_shares_holders_move_a_store_to_another_seal_and_back(tmp_path: Path) -> None:
+    server, file = _node(tmp_path)
+    with server:
+        shares = _begin(server)
+        static, key = server.settings, file.read_text()
+        server.stop()
+        file.unlink()  # the key is gone for good
+        server.settings = static.replace("{", '{ disabled = "true"\n', 1)
+        server.start()
+        assert server.call("GET", "sys/seal-status").body["migration"] is True
+        for share in shares[1:]:
+            server.expect(200, "PUT", "sys/unseal", {"key": share, "migrate": True})
+        assert _is_open(server)
+        assert server.expect(200, "GET", "secret/data/a").data["data"] == {"a": "1"}
+        server.stop()
+        file.write_text(key[::-1])
+        server.settings = static
+        server.start()
+        for share in shares[:2]:
+            server.expect(200, "PUT", "sys/unseal", {"key": share, "migrate": True})
+        server.stop()
+        server.start()
+        eventually(lambda: _is_open(server))
+        assert server.expect(200, "GET", "secret/data/a").data["data"] == {"a": "1"}
