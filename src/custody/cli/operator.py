@@ -1,6 +1,6 @@
 """`custody operator`: initialise, unseal, seal, encryption key, and a check of what is stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from custody.cli import output
@@ -8,6 +8,7 @@ from custody.cli.command import FIELD, FORMAT, HTTP, Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.prompt import ask
+from custody.cli.rekey import read_pgp_keys
 from custody.cli.status import key_status_rows, show
 
 _SHARES, _THRESHOLD = 5, 3
@@ -20,20 +21,35 @@ def init(context: Context) -> int:
     """Initialise the server, and print the shares and the root token this one time."""
     if context.options.switch("status"):
         return _init_status(context)
-    shares = context.options.integer("key-shares")
-    threshold = context.options.integer("key-threshold")
-    body = {
-        "secret_shares": _SHARES if shares is None else shares,
-        "secret_threshold": _THRESHOLD if threshold is None else threshold,
-    }
     try:
-        answer = context.client().write("sys/init", body)
+        client = context.client()
+        recovers = bool(client.read("sys/seal-status").get("recovery_seal"))
+        body = _wish(context, recovers=recovers)
+        answer = client.write("sys/init", body)
     except RemoteError as error:
         raise error.about("Error initializing") from error
     if not context.is_table:
         return context.show(_for_machines(answer, body))
     _print_init(context, answer, body)
     return 0
+
+
+def _wish(context: Context, *, recovers: bool) -> dict[str, Any]:
+    """The request: recovery shares under an automatic seal, else shares of the unseal key."""
+    options = context.options
+    kind, flag = ("recovery", "recovery") if recovers else ("secret", "key")
+    shares = options.integer(f"{flag}-shares")
+    threshold = options.integer(f"{flag}-threshold")
+    body: dict[str, Any] = {
+        f"{kind}_shares": _SHARES if shares is None else shares,
+        f"{kind}_threshold": _THRESHOLD if threshold is None else threshold,
+    }
+    keys = options.listed("recovery-pgp-keys" if recovers else "pgp-keys")
+    if keys:
+        body["recovery_pgp_keys" if recovers else "pgp_keys"] = read_pgp_keys(keys)
+    if options.has("root-token-pgp-key"):
+        body["root_token_pgp_key"] = read_pgp_keys([options.text("root-token-pgp-key")])[0]
+    return body
 
 
 def _init_status(context: Context) -> int:
@@ -49,27 +65,34 @@ def _init_status(context: Context) -> int:
     return 0 if initialised else _UNINITIALISED
 
 
-def _for_machines(answer: Mapping[str, Any], body: Mapping[str, int]) -> dict[str, Any]:
+def _for_machines(answer: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
     """The form that scripts for Vault know."""
     return {
         "unseal_keys_b64": answer.get("keys_base64") or [],
         "unseal_keys_hex": answer.get("keys") or [],
-        "unseal_shares": body["secret_shares"],
-        "unseal_threshold": body["secret_threshold"],
+        "unseal_shares": body.get("secret_shares", 1),
+        "unseal_threshold": body.get("secret_threshold", 1),
         "recovery_keys_b64": answer.get("recovery_keys_base64") or [],
         "recovery_keys_hex": answer.get("recovery_keys") or [],
-        "recovery_keys_shares": 0,
-        "recovery_keys_threshold": 0,
+        "recovery_keys_shares": body.get("recovery_shares", 0),
+        "recovery_keys_threshold": body.get("recovery_threshold", 0),
         "root_token": answer.get("root_token", ""),
     }
 
 
-def _print_init(context: Context, answer: Mapping[str, Any], body: Mapping[str, int]) -> None:
+def _print_init(context: Context, answer: Mapping[str, Any], body: Mapping[str, Any]) -> None:
     say = context.console.say
-    keys: Sequence[str] = answer.get("keys_base64") or answer.get("keys") or []
-    for number, key in enumerate(keys, 1):
-        say(f"Unseal Key {number}: {key}")
+    named = (
+        ("Unseal", answer.get("keys_base64")),
+        ("Recovery", answer.get("recovery_keys_base64")),
+    )
+    for what, keys in named:
+        for number, key in enumerate(keys or (), 1):
+            say(f"{what} Key {number}: {key}")
     say(f"\nInitial Root Token: {answer.get('root_token', '')}\n")
+    if "recovery_shares" in body:
+        _print_recovery(context, body["recovery_shares"], body["recovery_threshold"])
+        return
     shares, threshold = body["secret_shares"], body["secret_threshold"]
     say(output.wrapped(
         f"Vault initialized with {shares} key shares and a key threshold of {threshold}. Please"
@@ -80,6 +103,21 @@ def _print_init(context: Context, answer: Mapping[str, Any], body: Mapping[str, 
     say("\n" + output.wrapped(
         "The root key is not stored outside the seal. Without at least"
         f" {threshold} keys to reconstruct it, the server will remain permanently sealed!"
+    ))  # fmt: skip
+
+
+def _print_recovery(context: Context, shares: int, threshold: int) -> None:
+    say = context.console.say
+    say("Success! Vault is initialized\n")
+    if not shares:
+        say(output.wrapped(
+            "There are no recovery keys: if the seal's key is lost, so is everything stored."
+        ))  # fmt: skip
+        return
+    say(output.wrapped(
+        f"Recovery key initialized with {shares} key shares and a key threshold of {threshold}."
+        " Please securely distribute the key shares printed above. With them the server opens"
+        " even when the seal's key is gone for good."
     ))  # fmt: skip
 
 
@@ -186,6 +224,8 @@ COMMANDS = (
             Example("Five shares, any three of which unseal:", "custody operator init"),
             Example("A single share, for development:",
                     "custody operator init -key-shares=1 -key-threshold=1"),
+            Example("Under an automatic seal, shares for when its key is lost:",
+                    "custody operator init -recovery-shares=5 -recovery-threshold=3"),
             Example("Is it initialised? 0 yes, 2 no, 1 error:", "custody operator init -status"),
         ),
         init,
@@ -194,6 +234,13 @@ COMMANDS = (
                  Kind.INTEGER, alias="n"),
             Flag("key-threshold", f"How many of them unseal (default {_THRESHOLD}).",
                  Kind.INTEGER, alias="t"),
+            Flag("pgp-keys", "Files with the public keys of the holders, in order.", Kind.TEXTS),
+            Flag("recovery-pgp-keys", "The same for the recovery key's shares.", Kind.TEXTS),
+            Flag("recovery-shares", "Under an automatic seal: into how many shares the recovery"
+                 f" key is split (default {_SHARES}; 0: there is none).", Kind.INTEGER),
+            Flag("recovery-threshold", f"How many of them recover (default {_THRESHOLD}).",
+                 Kind.INTEGER),
+            Flag("root-token-pgp-key", "A file with the public key to encrypt the root token to."),
             Flag("status", "Only say whether it is initialised.", Kind.SWITCH),
         ),
     ),

@@ -21,7 +21,7 @@ _OPTIONAL = (
     ("migration", "Seal Migration in Progress"), ("version", "Version"),
     ("build_date", "Build Date"), ("commit_date", "Commit Date"),
     ("storage_type", "Storage Type"), ("cluster_name", "Cluster Name"),
-    ("cluster_id", "Cluster ID"),
+    ("cluster_id", "Cluster ID"), ("unseal_error", "Unseal Error"),
 )  # fmt: skip
 _ZERO_TIME = "0001-01-01T00:00:00Z"  # how Go writes "never"
 

@@ -1,7 +1,8 @@
 """The custodian's process: holds the keys and hands them to the members of the node.
 
-It has no listener and opens no file. Members come as descriptors from the supervisor over the
-control socket. A member that does not take or drop the keyring in time is hung up on, and ends.
+It has no listener, and opens no file but those that keys of its seal are in. Members come as
+descriptors from the supervisor over the control socket. A member that does not take or drop the
+keyring in time is hung up on, and ends.
 """
 
 import asyncio
