@@ -283,7 +283,7 @@ def test_a_chunked_body_counts_as_one() -> None:
         answer = await server.exchange("POST", "secret/data/a", sent, chunks)
         assert answer is not None
         assert answer.status == 200
-        over = await server.exchange("POST", "sys/init", sent, [b" " * 40_000] * 3)
+        over = await server.exchange("POST", "sys/unseal", sent, [b" " * 40_000] * 3)
         assert over is not None
         assert (over.status, over.errors) == (413, ["http: request body too large"])
 
