@@ -1,6 +1,7 @@
 """The ordered steps of a request, on one screen: admit, act, record, answer."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from msgspec.structs import asdict
 
@@ -163,13 +164,17 @@ def _response_entry(case: Case, outcome: Outcome, now_ns: int, event_id: str) ->
     return ResponseEntry(
         time_ns=now_ns,
         request=case.entry,
-        data=None if reply is None else reply.data,
+        data=None if reply is None else _recorded(reply),
         auth=None if auth is None or reply is None else _audit_auth(auth, reply.created),
         auth_token="" if auth is None else auth.client_token,
         wrap=None if reply is None or reply.wrap is None else Wrapped(**asdict(reply.wrap)),
         warnings=warnings,
         event_id=event_id,
     )
+
+
+def _recorded(reply: Reply) -> Mapping[str, Any] | None:
+    return reply.data if reply.recorded is None else {**(reply.data or {}), **reply.recorded}
 
 
 def _audit_auth(auth: Auth, created: tuple[bytes, ...]) -> Caller:

@@ -119,6 +119,7 @@ class Reply(msgspec.Struct):
     headers: tuple[tuple[str, str], ...] = ()
     created: tuple[bytes, ...] = ()
     wrap: WrapInfo | None = None
+    recorded: Mapping[str, Any] | None = None  # for the audit record alone, beside `data`
 
     def __repr__(self) -> str:
         return f"Reply(status={self.status!r})"
