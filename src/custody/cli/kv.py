@@ -8,7 +8,7 @@ from custody.cli.command import ANY, FIELD, FORMAT, HTTP, Command, Context, Exam
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.kv_path import Location, locate, versioned
-from custody.cli.logical import show_list, stdin_of
+from custody.cli.logical import PAGE, show_list, stdin_of
 
 if TYPE_CHECKING:
     from custody.cli.client import Client
@@ -262,7 +262,7 @@ COMMANDS = (
         list_keys,
         "PATH",
         (0, 1),
-        (MOUNT,),
+        (MOUNT, *PAGE),
     ),
     Command(
         "kv delete",

@@ -49,6 +49,23 @@ def put(context: Context) -> int:
     return context.show_answer(answer)
 
 
+def patch(context: Context) -> int:
+    """Change some of a key's metadata; notes that are not named stay, too."""
+    client = context.client()
+    path = versioned(context, client, "Metadata").api("metadata")
+    body = _settings(context)
+    removed = dict.fromkeys(context.options.listed("remove-custom-metadata"))
+    if removed:
+        body["custom_metadata"] = {**body.get("custom_metadata", {}), **removed}
+    try:
+        answer = client.patch(path, body)
+    except RemoteError as error:
+        raise error.about(f"Error writing data to {path}") from error
+    if not answer:
+        return context.done(f"Success! Data written to: {path}")
+    return context.show_answer(answer)
+
+
 def _settings(context: Context) -> dict[str, Any]:
     options = context.options
     settings: dict[str, Any] = {}
@@ -74,6 +91,13 @@ def delete(context: Context) -> int:
     return context.done(f"Success! Data deleted (if it existed) at: {path}")
 
 
+_SETTINGS = (
+    MOUNT,
+    Flag("cas-required", "Demand -cas of every write.", Kind.SWITCH),
+    Flag("delete-version-after", "Delete a version at this age.", Kind.DURATION),
+    Flag("max-versions", "How many versions to keep.", Kind.INTEGER),
+)
+
 COMMANDS = (
     Command(
         "kv metadata get",
@@ -98,12 +122,25 @@ COMMANDS = (
         put,
         "KEY",
         (1, 1),
+        (*_SETTINGS, Flag("custom-metadata", "A note; all notes are replaced.", Kind.PAIRS)),
+    ),
+    Command(
+        "kv metadata patch",
+        "Change some of a key's metadata and keep the rest.",
         (
-            MOUNT,
-            Flag("cas-required", "Demand -cas of every write.", Kind.SWITCH),
-            Flag("custom-metadata", "A note; all notes are replaced.", Kind.PAIRS),
-            Flag("delete-version-after", "Delete a version at this age.", Kind.DURATION),
-            Flag("max-versions", "How many versions to keep.", Kind.INTEGER),
+            Example("Keep three versions:", "custody kv metadata patch -max-versions=3 secret/app"),
+            Example(
+                "Remove a note:",
+                "custody kv metadata patch -remove-custom-metadata=owner secret/app",
+            ),
+        ),
+        patch,
+        "KEY",
+        (1, 1),
+        (
+            *_SETTINGS,
+            Flag("custom-metadata", "A note to add or to change.", Kind.PAIRS),
+            Flag("remove-custom-metadata", "The name of a note to remove.", Kind.TEXTS),
         ),
     ),
     Command(

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from custody.base.errors import BadRequest
+from custody.cli import files
 from custody.cli.command import Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 
@@ -77,7 +79,39 @@ def delete(context: Context) -> int:
     return context.done(f"Success! Deleted policy: {name}")
 
 
+def fmt(context: Context) -> int:
+    """Lay a policy file out, in place, after a check that it is a policy."""
+    from custody.base.hcl_format import CannotFormat, layout  # noqa: PLC0415 only this pays
+    from custody.policy.document import parse  # noqa: PLC0415 as above
+
+    path = Path(context.arguments[0].strip())
+    try:
+        text = path.read_text(encoding="utf-8")
+        parse(path.name, text)
+        if text.lstrip().startswith("{"):
+            raise UsageError(f"{path} is JSON: only HCL is formatted")
+        laid = layout(text)
+        if laid != text:
+            files.replace(path, laid.encode())
+    except OSError as error:
+        raise UsageError(f"Error reading policy file: {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"Error reading policy: {path} is not UTF-8 text") from error
+    except (BadRequest, CannotFormat) as error:
+        reason = error.messages[0] if isinstance(error, BadRequest) else "it cannot be laid out"
+        raise UsageError(f"Error formatting {path}: {reason}") from error
+    return context.done(f"Success! Formatted policy: {path}")
+
+
 COMMANDS = (
+    Command(
+        "policy fmt",
+        "Lay a policy file out, in place.",
+        (Example("After editing:", "custody policy fmt web.hcl"),),
+        fmt,
+        "FILE",
+        (1, 1),
+    ),
     Command(
         "policy write",
         "Upload a policy. It governs the very next request.",

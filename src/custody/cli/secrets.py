@@ -1,18 +1,13 @@
-"""`custody secrets`: enable, disable and list secrets engines."""
+"""`custody secrets`: secrets engines and where they are."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from custody.cli import output
+from custody.cli import mounting, output
 from custody.cli.command import Command, Context, Example
 from custody.cli.errors import RemoteError
 from custody.cli.flags import Flag, Kind
 
-_LISTS = (
-    "audit-non-hmac-request-keys", "audit-non-hmac-response-keys", "passthrough-request-headers",
-    "allowed-response-headers",
-)  # fmt: skip
-_TEXTS = ("default-lease-ttl", "max-lease-ttl", "listing-visibility", "plugin-version")
 _DETAILS = (
     "Path | Plugin | Accessor | Default TTL | Max TTL | Force No Cache | Replication | Seal Wrap"
     " | Options | Description | UUID | Version | Running Version | Deprecation Status"
@@ -22,35 +17,15 @@ _NO_TTL = ("system", "cubbyhole")
 
 def enable(context: Context) -> int:
     """Enable an engine at a path."""
-    options, kind = context.options, context.arguments[0].strip()
-    path = options.text("path", kind).strip().strip("/") + "/"
-    engine_options = options.pairs("options")
-    if options.has("version"):
-        engine_options["version"] = options.text("version")
-    config: dict[str, Any] = {
-        _wire(flag): options.text(flag) for flag in _TEXTS if options.has(flag)
-    }
-    config |= {_wire(flag): options.listed(flag) for flag in _LISTS if options.has(flag)}
-    if options.has("force-no-cache"):
-        config["force_no_cache"] = options.switch("force-no-cache")
-    body = {
-        "type": kind,
-        "description": options.text("description"),
-        "config": config,
-        "options": engine_options,
-        "local": options.switch("local"),
-        "seal_wrap": options.switch("seal-wrap"),
-    }
+    kind = context.arguments[0].strip()
+    path = mounting.path_of(context.options.text("path", kind))
+    body = mounting.enabling(context)
     try:
         answer = context.client().write(f"sys/mounts/{path.rstrip('/')}", body, method="POST")
     except RemoteError as error:
         raise error.about("Error enabling") from error
     context.warn_of(answer)
     return context.done(f"Success! Enabled the {kind} secrets engine at: {path}")
-
-
-def _wire(flag: str) -> str:
-    return flag.replace("-", "_")
 
 
 def disable(context: Context) -> int:
@@ -116,25 +91,7 @@ COMMANDS = (
         enable,
         "TYPE",
         (1, 1),
-        (
-            Flag("allowed-response-headers", "A header that it may answer with.", Kind.TEXTS),
-            Flag("audit-non-hmac-request-keys", "A field of requests audited as it is.",
-                 Kind.TEXTS),
-            Flag("audit-non-hmac-response-keys", "A field of answers audited as it is.",
-                 Kind.TEXTS),
-            Flag("default-lease-ttl", "The life of its leases.", Kind.DURATION),
-            Flag("description", "What it is for."),
-            Flag("force-no-cache", "Do not cache.", Kind.SWITCH),
-            Flag("listing-visibility", "Who sees it in lists: hidden or unauth."),
-            Flag("local", "Do not replicate it.", Kind.SWITCH),
-            Flag("max-lease-ttl", "The longest life of its leases.", Kind.DURATION),
-            Flag("options", "An option of the engine.", Kind.PAIRS),
-            Flag("passthrough-request-headers", "A header that it may see.", Kind.TEXTS),
-            Flag("path", "Where to enable it (default: its type)."),
-            Flag("plugin-version", "The version of the plugin."),
-            Flag("seal-wrap", "Wrap its data by the seal as well.", Kind.SWITCH),
-            Flag("version", "The version of the engine (1 or 2 for kv).", Kind.INTEGER),
-        ),
+        mounting.ENABLING,
     ),
     Command(
         "secrets disable",
@@ -154,4 +111,5 @@ COMMANDS = (
         list_engines,
         flags=(Flag("detailed", "Print the settings too.", Kind.SWITCH),),
     ),
+    *mounting.changing(mounting.SECRETS),
 )  # fmt: skip

@@ -1,11 +1,9 @@
 """The file that keeps the token of a login, readable by its owner only."""
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 
 from custody.base.secret import Secret
+from custody.cli import files
 from custody.cli.errors import UsageError
 
 
@@ -23,21 +21,11 @@ def read(path: Path) -> Secret[str] | None:
 def store(path: Path, token: Secret[str]) -> None:
     """Replace `path` in one step by a file of mode 0600 with the token. Raises UsageError.
 
-    A link is replaced, not followed: mkstemp makes a new file of mode 0600 in the same directory.
+    A link is replaced, not followed.
     """
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+        files.replace(path, token.reveal().encode(), 0o600)
     except OSError as error:
-        raise UsageError(f"cannot write the token file {path}: {_reason(error)}") from error
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(token.reveal())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
         raise UsageError(f"cannot write the token file {path}: {_reason(error)}") from error
 
 

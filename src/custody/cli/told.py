@@ -43,6 +43,8 @@ def path_help(context: Context) -> int:
         answer = context.client().read(path, {"help": "1"})
     except RemoteError as error:
         raise error.about(f"Error retrieving help for {path}") from error
+    if not answer:
+        raise RemoteError(f"No help for {path}: there is no such path, or you may not see it")
     if not context.is_table:
         return context.show(answer.get("openapi") or answer)
     context.console.say(str(answer.get("help", "")).rstrip())
