@@ -5,11 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
-from custody import __version__
+from custody.core import openapi
 from custody.core.router import Match, RouteTable, captures
 from custody.plugin.fields import kind_of
 from custody.plugin.request import Reply
-from custody.plugin.route import Access, Action, Engine, Kind, Op, Route
+from custody.plugin.route import Action, Engine, Kind, Op, Route
 
 HELP: Final = "help"
 _VERBS: Final = {
@@ -20,24 +20,6 @@ _VERBS: Final = {
     Op.PATCH: "PATCH",
     Op.DELETE: "DELETE",
 }
-_METHODS: Final = {
-    Op.READ: "get",
-    Op.WRITE: "post",
-    Op.PATCH: "patch",
-    Op.DELETE: "delete",
-}
-_SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = {
-    "string": {"type": "string"},
-    "int": {"type": "integer"},
-    "float": {"type": "number", "format": "float"},
-    "bool": {"type": "boolean"},
-    "duration (sec)": {"type": "integer", "format": "seconds"},
-    "slice": {"type": "array", "items": {"type": "string"}},
-    "keypair": {"type": "object", "format": "kvpairs"},
-    "map": {"type": "object", "format": "map"},
-    "any": {},
-}
-_BODIED: Final = frozenset((Op.WRITE, Op.PATCH))
 
 
 def match(table: RouteTable, path: str) -> Match | None:
@@ -98,63 +80,5 @@ def _typed(action: Action) -> Mapping[str, str]:
 
 
 def _document(engine: Engine, routes: Sequence[Route]) -> Mapping[str, Any]:
-    """OpenAPI 3.0.2 of these routes, as Vault writes it."""
-    return {
-        "openapi": "3.0.2",
-        "info": {
-            "title": "Custody API",
-            "description": f"HTTP API of the {engine.kind} engine. "
-            "All API routes are prefixed with `/v1/`.",
-            "version": __version__,
-            "license": {
-                "name": "Apache License 2.0",
-                "url": "https://www.apache.org/licenses/LICENSE-2.0",
-            },
-        },
-        "paths": {_template(route.pattern): _path_item(route) for route in routes},
-        "components": {"schemas": {}},
-    }
-
-
-def _template(pattern: str) -> str:
-    return "/" + pattern.replace("...}", "}").replace(":any}", "}")
-
-
-def _path_item(route: Route) -> Mapping[str, Any]:
-    item: dict[str, Any] = {"description": route.help}
-    parameters = [
-        {"name": name, "in": "path", "schema": {"type": "string"}, "required": True}
-        for name in captures(route.pattern)
-    ]
-    if parameters:
-        item["parameters"] = parameters
-    if route.access in {Access.PUBLIC, Access.OPTIONAL}:
-        item["x-vault-unauthenticated"] = True
-    if route.access is Access.SUDO:
-        item["x-vault-sudo"] = True
-    if route.exists is not None:
-        item["x-vault-createSupported"] = True
-    for op, action in route.actions.items():
-        if op in _METHODS:
-            item[_METHODS[op]] = _operation(op, action)
-    if Op.LIST in route.actions and Op.READ not in route.actions:
-        item["get"] = _operation(Op.LIST, route.actions[Op.LIST])
-    return item
-
-
-def _operation(op: Op, action: Action) -> Mapping[str, Any]:
-    shown: dict[str, Any] = {"responses": {"200": {"description": "OK"}}}
-    properties = {name: _SCHEMAS[kind] for name, kind in _typed(action).items()}
-    if op in _BODIED and properties:
-        schema = {"type": "object", "properties": properties}
-        shown["requestBody"] = {"content": {"application/json": {"schema": schema}}}
-        return shown
-    parameters = [
-        {"name": name, "in": "query", "schema": schema} for name, schema in properties.items()
-    ]
-    if op is Op.LIST:
-        listing = {"type": "string", "enum": ["true"]}
-        parameters.append({"name": "list", "in": "query", "schema": listing})
-    if parameters:
-        shown["parameters"] = parameters
-    return shown
+    place = openapi.Mounted(engine, "", routes)
+    return openapi.document([place], "Custody API", f"HTTP API of the {engine.kind} engine.")

@@ -57,7 +57,8 @@ class Action:
     query (READ, LIST, DELETE). None means: no fields are known; whatever comes is kept in
     `request.raw` and, unless `free` is set, warned about. `essential` writes (revocations) are
     taken even below the low-water mark of the disk. `shows` names the fields of the answer's data
-    with their types, for the description of the API; None: which there are depends.
+    with their types, for the description of the API; None: which there are depends. `statuses` are
+    those that it may answer with beside 200 and 204, and `media` the types of its answers.
     """
 
     run: Handler | Actor
@@ -68,6 +69,8 @@ class Action:
     access: Access | None = None  # overrides the route's
     help: str = ""
     shows: Mapping[str, object] | None = None
+    statuses: Mapping[int, str] = field(default_factory=dict)
+    media: tuple[str, ...] = ("application/json",)
 
 
 def reads(run: Handler, body: type[Any] | None = None, **more: Any) -> Action:

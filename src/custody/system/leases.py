@@ -170,7 +170,11 @@ ROUTES: Final = (
         "leases/revoke-force/{prefix...}", _PREFIX, access=Access.SUDO,
         help="Forget all leases below a prefix, even where revoking them fails.",
     ),
-    Route("leases/tidy", {Op.WRITE: reads(tidy)}, help="Look for leases that nothing refers to."),
+    Route(
+        "leases/tidy",
+        {Op.WRITE: reads(tidy, statuses={_ACCEPTED: "Begun."})},
+        help="Look for leases that nothing refers to.",
+    ),
     Route("renew", _RENEW, help="The old path of leases/renew."),
     Route("renew/{url_lease_id...}", _RENEW, help="The old path of leases/renew."),
     Route("revoke", _REVOKE, help="The old path of leases/revoke."),

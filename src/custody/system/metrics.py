@@ -57,7 +57,7 @@ def _part(totals: Mapping[str, int], *, gauges: bool) -> list[dict[str, object]]
 ROUTES: Final = (
     Route(
         "metrics",
-        {Op.READ: acts(read, MetricsFields)},
+        {Op.READ: acts(read, MetricsFields, media=("application/json", "text/plain"))},
         raw=True,
         help="The counters of this node, all processes summed.",
     ),

@@ -216,10 +216,28 @@ def _cluster(front: Front) -> dict[str, object]:
     return {} if cluster is None else {"cluster_name": cluster[0], "cluster_id": cluster[1]}
 
 
+_STATES: Final = {
+    _UNINITIALISED: "Not initialised.",
+    _SEALED: "Sealed.",
+    429: "Standby.",
+    472: "Secondary for disaster recovery.",
+    473: "Standby for performance.",
+}
+_HEALTH: Final[Mapping[str, object]] = {
+    "initialized": bool,
+    "sealed": bool,
+    "standby": bool,
+    "performance_standby": bool,
+    "replication_performance_mode": str,
+    "replication_dr_mode": str,
+    "server_time_utc": int,
+    "version": str,
+}
+
 ROUTES: Final = (
     Route(
         "health",
-        {Op.READ: reads(health, HealthFields)},
+        {Op.READ: reads(health, HealthFields, shows=_HEALTH, statuses=_STATES)},
         access=Access.PUBLIC, sealed=True, raw=True, head=True,
         help="The state of this node, also as a status code.",
     ),

@@ -1,0 +1,114 @@
+"""OpenAPI of the route tables: valid in both versions, and with all that the tables say."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
+from tests.unit.system.test_tune import METHOD
+
+from custody.core.openapi import Mounted, document, modern
+from custody.core.router import captures
+from custody.plugin.fields import kind_of
+from custody.plugin.route import Access, Engine, Op
+from custody.serve import catalog
+from custody.testing.server import MemoryServer
+
+METHODS = {
+    Op.READ: "get", Op.LIST: "get", Op.SCAN: "get", Op.WRITE: "post", Op.PATCH: "patch",
+    Op.DELETE: "delete",
+}  # fmt: skip
+PATH = "sys/internal/specs/openapi"
+ENGINES = list(catalog.load().values())
+
+
+def described(engine: Engine) -> Mapping[str, Any]:
+    return document([Mounted(engine, "m/", engine.routes)], "T", "D.")
+
+
+def plain(value: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.kind)
+def test_every_table_makes_a_valid_document(engine: Engine) -> None:
+    made = plain(described(engine))
+    OpenAPIV30SpecValidator(made).validate()
+    OpenAPIV31SpecValidator(plain(modern(made))).validate()
+
+
+async def test_the_whole_api_is_a_valid_document_in_both_versions() -> None:
+    async with MemoryServer(METHOD) as server:
+        root = server.root_token
+        await server.expect(204, "POST", "sys/auth/m", token=root, body={"type": "method"})
+        old = (await server.expect(200, "GET", PATH, token=root)).json
+        assert old["openapi"] == "3.0.2"
+        OpenAPIV30SpecValidator(old).validate()
+        new = (
+            await server.expect(200, "POST", f"{PATH}", token=root, body={"version": "3.1"})
+        ).json
+        assert new["openapi"] == "3.1.0"
+        OpenAPIV31SpecValidator(new).validate()
+        assert "nullable" not in str(new)
+        assert {"/secret/data/{path}", "/auth/token/create", "/auth/m/x"} <= old["paths"].keys()
+        generic = (
+            await server.expect(200, "GET", f"{PATH}?generic_mount_paths=true", token=root)
+        ).json
+        OpenAPIV30SpecValidator(generic).validate()
+        paths = {"/{kv_mount_path}/data/{path}", "/auth/{method_mount_path}/x", "/sys/mounts"}
+        assert paths <= generic["paths"].keys()
+
+
+async def test_a_caller_sees_the_mounts_that_it_may_touch_and_a_stranger_none() -> None:
+    async with MemoryServer() as server:
+        token = await server.token(
+            'path "secret/data/a" { capabilities = ["read"] }', no_default_policy=True
+        )
+        paths = (await server.expect(200, "GET", PATH, token=token)).json["paths"]
+        assert paths
+        assert all(path.startswith("/secret/") for path in paths)
+        assert (await server.expect(200, "GET", PATH)).json["paths"] == {}
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.kind)
+def test_every_route_verb_field_and_type_is_in_it(engine: Engine) -> None:
+    made = described(engine)
+    seen = set()
+    for route in engine.routes:
+        path = "/m/" + route.pattern.replace("...}", "}").replace(":any}", "}")
+        assert path not in seen, "a path twice would hide the second"
+        seen.add(path)
+        item = made["paths"][path]
+        assert [one["name"] for one in item.get("parameters", ())] == list(captures(route.pattern))
+        for op, action in route.actions.items():
+            operation = item[METHODS[op]]
+            assert {"403", "404", "500"} <= operation["responses"].keys()
+            assert {"200", "204"} & operation["responses"].keys()
+            names = {one["name"] for one in operation.get("parameters", ())}
+            if op in {Op.LIST, Op.SCAN}:
+                assert op.value in names
+            if (action.access or route.access) is Access.SUDO:
+                assert item.get("x-vault-sudo") or operation.get("x-vault-sudo")
+            if action.body is None:
+                continue
+            fields = {
+                one.encode_name: kind_of(one.type) for one in msgspec.structs.fields(action.body)
+            }
+            if op in {Op.WRITE, Op.PATCH}:
+                (media,) = operation["requestBody"]["content"].values()
+                name = media["schema"]["$ref"].rpartition("/")[2]
+                assert made["components"]["schemas"][name]["properties"].keys() == fields.keys()
+            else:
+                assert fields.keys() <= names | set(captures(route.pattern))
+
+
+def test_no_two_operations_have_one_name() -> None:
+    made = document([Mounted(one, f"{one.kind}/", one.routes) for one in ENGINES], "T", "D.")
+    names = [
+        operation["operationId"]
+        for item in made["paths"].values()
+        for operation in item.values()
+        if isinstance(operation, Mapping)
+    ]
+    assert len(names) == len(set(names)) > 100
