@@ -79,7 +79,8 @@ class RequestEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One request as it is about to be acted on, or denied (then with `error`).
 
     `clear_numbers` are the route's: the names in its data and its answer's under which numbers are
-    no secret; None: they are none anywhere.
+    no secret; None: they are none anywhere. Entries with the same `subject` (the same object) are
+    equal in all but time, id, data, remote address and port: what they share is encoded once.
     """
 
     time_ns: int
@@ -101,6 +102,7 @@ class RequestEntry(msgspec.Struct, frozen=True, kw_only=True):
     namespace_path: str = ""
     error: str = ""
     clear_numbers: frozenset[str] | None = None
+    subject: object = None
     encoded: dict[object, bytes] = msgspec.field(default_factory=dict)  # the encoders' own memory
 
     def __repr__(self) -> str:

@@ -34,6 +34,7 @@ class Barrier:
         self._source = source
         self._shard = shard
         self._keys: Keys | None = None
+        self._floor: tuple[object, int] = (None, 0)  # revision, and the log's time in it
 
     @property
     def sealed(self) -> bool:
@@ -112,9 +113,13 @@ class Barrier:
 
         Raises Tampered, also where the log's head is missing: initialisation wrote the first.
         """
+        revision, time_ns = self._floor
+        if revision == view.revision and revision is not None:
+            return time_ns
         head = self._open().books.log.head(view.raw)
         if not head.position:
             raise Tampered(Table.META.name, HEAD[1:], "the log has no head")
+        self._floor = (view.revision, head.time_ns)
         return head.time_ns
 
     def count(self, view: View, table: Table) -> int:

@@ -4,13 +4,14 @@ This is the hot path of every request; measured costs are in `bench`. A `memo` t
 read of the backend, one lookup and one comparison of bytes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Self, TypeVar
 
+from custody.barrier.digest import digest_key
 from custody.barrier.envelope import Envelopes
 from custody.barrier.memo import Memo
-from custody.base.store import MAX_KEY, RawRows, StaleDecision, Table
+from custody.base.store import MAX_KEY, RawRows, RawSnapshot, StaleDecision, Table
 
 T = TypeVar("T")
 
@@ -108,13 +109,19 @@ class Reader:
 class View(Reader):
     """A snapshot; close it before the next await."""
 
-    __slots__ = ("_snapshot",)
+    __slots__ = ("_snapshot", "revision")
 
     def __init__(
-        self, snapshot: AbstractContextManager[RawRows], envelopes: Envelopes, memo: Memo
+        self, snapshot: AbstractContextManager[RawSnapshot], envelopes: Envelopes, memo: Memo
     ) -> None:
-        super().__init__(snapshot.__enter__(), envelopes, memo)
+        raw = snapshot.__enter__()
+        super().__init__(raw, envelopes, memo)
         self._snapshot = snapshot
+        self.revision = raw.revision  # equal ones of one store: the same rows
+
+    def sums(self, tables: Iterable[Table]) -> tuple[bytes | None, ...]:
+        """The tables' sums as they are stored: where one is what it was, no row has changed."""
+        return tuple([self._get(digest_key(table)) for table in tables])
 
     def verify(self, reads: Mapping[bytes, bytes | None]) -> None:
         """Raises StaleDecision if what another view has read is not what stands here."""

@@ -56,6 +56,15 @@ class RawRows(Protocol):
         ...
 
 
+class RawSnapshot(RawRows, Protocol):
+    """What is committed at one moment."""
+
+    @property
+    def revision(self) -> object:
+        """Names that moment: snapshots of one store with equal revisions hold the same rows."""
+        ...
+
+
 class RawTransaction(RawRows, Protocol):
     """A snapshot that may be changed; what it writes it also reads."""
 
@@ -71,7 +80,7 @@ class RawTransaction(RawRows, Protocol):
 class Store(Protocol):
     """One shard's durable rows."""
 
-    def snapshot(self) -> AbstractContextManager[RawRows]:
+    def snapshot(self) -> AbstractContextManager[RawSnapshot]:
         """A snapshot; it must be closed before the next await."""
         ...
 

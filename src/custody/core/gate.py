@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 from custody.audit import record
 from custody.audit import table as audit_table
 from custody.audit.record import NO_KEYS, RequestEntry, ResponseEntry
+from custody.barrier.rows import View
 from custody.base.errors import (
     AuditFailed,
     CustodyError,
@@ -33,6 +34,7 @@ from custody.core.damage import ANSWERED, named
 from custody.core.parts import Parts
 from custody.core.reading import Outcome, attempt
 from custody.core.router import Match, RouteTable
+from custody.core.standing import Key, Standing, Standings, governing, repeatable, settled
 from custody.plugin.request import Caller, Mount, Request
 from custody.plugin.route import Access, Action, Engine, Exists, Kind, Op
 from custody.policy import service as policies
@@ -54,6 +56,7 @@ class _Draft:
     """A case while it is being put together; what is found before a denial is recorded with it."""
 
     now_ns: int
+    standing: Standing | None = None
     mount: mounts.MountEntry | None = None
     token_hash: bytes = b""
     token: TokenEntry | None = None
@@ -79,6 +82,7 @@ class Gate:
         self._plugin_mounts = views.Views(views.plugin_mount(desk.settings))
         self._decisions = views.Views(views.audit_decision)
         self._callers: views.Views[TokenEntry, views.Principal] = views.Views(views.Principal)
+        self._standings = Standings()
 
     async def admit(self, call: Call) -> tuple[Case, Outcome | None]:
         """The admitted case, after a device has accepted the request's record.
@@ -92,7 +96,6 @@ class Gate:
             with self._barrier.snapshot() as rows:
                 # Turning the clock back revives no token: the log's time never goes back.
                 draft.now_ns = max(draft.now_ns, self._barrier.floor_ns(rows))
-                self._use_audit(rows)
                 case = self._decide(rows, call, draft)
                 if case.action.kind is Kind.READS and not (case.limited or call.wrap_ttl):
                     return case, attempt(case, rows, self._desk)
@@ -141,10 +144,52 @@ class Gate:
         self._broker.use(table)
         self._shown_headers = table.headers
 
-    def _decide(self, rows: Rows, call: Call, draft: _Draft) -> Case:
+    def _decide(self, rows: View, call: Call, draft: _Draft) -> Case:
+        if self._standings.moved(rows):
+            try:
+                self._use_audit(rows)
+            except BaseException:
+                self._standings.forget()  # the next request must meet the same refusal
+                raise
+        key = self._key(call)
+        standing = None if key is None else self._standings.find(key, draft.now_ns)
+        case = None if standing is None else self._again(rows, call, draft, standing)
+        if case is not None:
+            return case
+        standing, request = self._judge(rows, call, draft)
+        if key is not None and settled(call, standing):
+            self._standings.keep(key, standing)
+            draft.standing = standing
+        return self._case(rows, call, draft, standing, request)
+
+    def _key(self, call: Call) -> Key | None:
+        """Under what a decision on the call may be held."""
+        text = call.token.reveal() if call.token is not None else ""
+        if not 0 < len(text) <= MAX_LENGTH or not repeatable(call):
+            return None
+        return self._desk.token_hash(text), call.op, call.path
+
+    def _again(self, rows: View, call: Call, draft: _Draft, standing: Standing) -> Case | None:
+        """The case on what was decided before, None where that was about another operation."""
+        request = self._request(call, draft, standing.shape, standing.below, standing.match)
+        exists = standing.match.route.exists
+        if exists is not None and call.op is Op.WRITE:
+            place = self._place(rows, standing.engine, standing.mount)
+            if exists(request, place) is not (standing.operation == UPDATE):
+                return None
+        draft.standing = standing
+        draft.mount, draft.match, draft.operation = (
+            standing.mount, standing.match, standing.operation
+        )  # fmt: skip
+        draft.token_hash, draft.token = standing.token_hash, standing.token
+        draft.acl, draft.decision = standing.acl, standing.decision
+        return self._case(rows, call, draft, standing, request)
+
+    def _judge(self, rows: View, call: Call, draft: _Draft) -> tuple[Standing, Request]:
+        """What is decided from the rows. Raises CustodyError."""
         mount = draft.mount = mounts.resolve(rows, call.path)
         if mount is None:
-            return self._refuse_unknown(rows, call, draft)
+            self._refuse_unknown(rows, call, draft)
         table = self.engine_of(mount)
         below = call.path[len(mount.path) :]
         match = help_pages.match(table, below) if call.help else table.match(below)
@@ -154,24 +199,47 @@ class Gate:
         draft.operation = _operation(call)
         if access in CHECKED or (access is Access.OPTIONAL and call.token):
             self._authenticate(rows, call, draft)
-        request = self._request(call, draft, mount, below, match)
+        shape = self._plugin_mounts.of(mount)
+        request = self._request(call, draft, shape, below, match)
         if match is not None and call.op is Op.WRITE and match.route.exists is not None:
             self._tell_create(match.route.exists, rows, table.engine, draft, request)
         if access in CHECKED:
             self._authorise(rows, call, draft, sudo=access is Access.SUDO)
-        if draft.token is not None:
-            request.caller = self._caller(draft, draft.token)
-        if draft.decision is not None and draft.decision.limit is not None:
-            request.query = {**request.query, "limit": str(draft.decision.limit)}
         if match is None:
             raise UnsupportedPath
         if action is None:
             raise UnsupportedOperation
         if call.head:
             raise MethodNotAllowed
+        token, acl = draft.token, draft.acl
+        standing = Standing(
+            engine=table.engine,
+            mount=mount,
+            shape=shape,
+            below=below,
+            match=match,
+            action=action,
+            operation=draft.operation,
+            token_hash=draft.token_hash,
+            token=token,
+            caller=None if token is None else _caller(draft, token),
+            acl=acl,
+            decision=draft.decision,
+            reads=governing(rows.reads),
+            until_ns=_until(rows, token, acl),
+        )
+        return standing, request
+
+    def _case(
+        self, rows: View, call: Call, draft: _Draft, standing: Standing, request: Request
+    ) -> Case:
+        request.caller, decision = standing.caller, standing.decision
+        if decision is not None and decision.limit is not None:
+            request.query = {**request.query, "limit": str(decision.limit)}
         return Case(
-            call, table.engine, mount, match, action, request, dict(rows.reads),
-            self._entry(call, draft), draft.token, draft.operation, draft.acl, draft.decision,
+            call, standing.engine, standing.mount, standing.match, standing.action, request,
+            {**standing.reads, **rows.reads}, self._entry(call, draft), standing.token,
+            standing.operation, standing.acl, decision,
         )  # fmt: skip
 
     def _tell_create(
@@ -216,18 +284,12 @@ class Gate:
             raise PolicyDenied("permission denied")
 
     def _request(
-        self,
-        call: Call,
-        draft: _Draft,
-        mount: mounts.MountEntry,
-        below: str,
-        match: Match | None,
+        self, call: Call, draft: _Draft, mount: Mount, below: str, match: Match | None
     ) -> Request:
-        shape: Mount = self._plugin_mounts.of(mount)
         return Request(
             id=call.id,
             path=below,
-            mount=shape,
+            mount=mount,
             params=match.params if match is not None else _NO_QUERY,
             now_ns=draft.now_ns,
             source=self._source,
@@ -236,21 +298,6 @@ class Gate:
             remote=call.remote_address,
             op=call.op.value,
             wrap_ttl=call.wrap_ttl,
-        )
-
-    def _caller(self, draft: _Draft, token: TokenEntry) -> Caller:
-        decision = draft.decision
-        return Caller(
-            id=draft.token_hash,
-            accessor=token.accessor,
-            policies=tuple(token.policies),
-            display_name=token.display_name,
-            entity_id=token.entity_id,
-            root=decision is not None and decision.root,
-            sudo=decision is not None and decision.sudo,
-            num_uses=token.num_uses,
-            expires_ns=token.expires_ns,
-            token_type=token.type,
         )
 
     def _entry(self, call: Call, draft: _Draft, error: str = "") -> RequestEntry:
@@ -278,6 +325,7 @@ class Gate:
             else NO_KEYS,
             error=error,
             clear_numbers=NO_KEYS if draft.match is None else draft.match.route.clear_numbers,
+            subject=draft.standing,
         )
 
     def _said(self, call: Call, draft: _Draft) -> record.Decision | None:
@@ -314,6 +362,31 @@ class Gate:
         await self._barrier.write(
             lambda txn: tokens.revoke(txn, token_hash, now_ns), essential=True
         )
+
+
+def _caller(draft: _Draft, token: TokenEntry) -> Caller:
+    decision = draft.decision
+    return Caller(
+        id=draft.token_hash,
+        accessor=token.accessor,
+        policies=tuple(token.policies),
+        display_name=token.display_name,
+        entity_id=token.entity_id,
+        root=decision is not None and decision.root,
+        sudo=decision is not None and decision.sudo,
+        num_uses=token.num_uses,
+        expires_ns=token.expires_ns,
+        token_type=token.type,
+    )
+
+
+def _until(rows: View, token: TokenEntry | None, acl: ACL | None) -> int:
+    """When what was decided ends; 0: never."""
+    ends = [
+        0 if token is None else tokens.good_until(rows, token),
+        0 if acl is None else acl.valid_until_ns or 0,
+    ]
+    return min((end for end in ends if end), default=0)
 
 
 def authenticate(

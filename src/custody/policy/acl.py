@@ -124,6 +124,16 @@ class ACL:
             raise Denied(decision)
         return decision
 
+    def settled(self, op: str, path: str) -> bool:
+        """Whether `decide` says the same of `op` on `path` whatever else the request holds.
+
+        Not asked for lists with a query, whose `limit` is part of any decision.
+        """
+        if self.root:
+            return True
+        grant = self.find(path, listing=op in LISTING)
+        return grant is not None and grant.plain
+
     def find(self, path: str, *, listing: bool = False) -> Grant | None:
         """The grant of the best pattern for `path`; `listing` also tries it without its last /."""
         if path.startswith("/"):

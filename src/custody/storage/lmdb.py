@@ -62,6 +62,11 @@ class _Snapshot(_Rows):
 
     __slots__ = ()
 
+    @property
+    def revision(self) -> object:
+        """The number of the last commit that it shows."""
+        return self._transaction.id()
+
     def __enter__(self) -> Self:
         return self
 

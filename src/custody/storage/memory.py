@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from custody.base.store import RawRows, RawTransaction
+from custody.base.store import RawSnapshot, RawTransaction
 from custody.storage.overlay import Changes, Overlay
 
 T = TypeVar("T")
@@ -17,9 +17,10 @@ T = TypeVar("T")
 class _SortedRows:
     """A dict that knows its keys in order."""
 
-    __slots__ = ("_order", "_values")
+    __slots__ = ("_order", "_values", "revision")
 
     def __init__(self, rows: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        self.revision = object()
         self._values = dict(rows)
         self._order = sorted(self._values)
 
@@ -35,6 +36,7 @@ class _SortedRows:
 
     def apply(self, changes: Changes) -> None:
         """Make the changes, all of them."""
+        self.revision = object()
         for key, value in changes.items():
             if value is not None:
                 if key not in self._values:
@@ -59,7 +61,7 @@ class MemoryStore:
         self._open = 0
 
     @contextmanager
-    def snapshot(self) -> Iterator[RawRows]:
+    def snapshot(self) -> Iterator[RawSnapshot]:
         """A snapshot; a write that comes while it is open does not show in it."""
         self._open += 1
         rows = self._rows

@@ -279,19 +279,22 @@ class MemoryServer:
         )
         self.custodian = InProcessCustodian(self._keeper(), self.barrier)
         self.broker = broker({**KINDS, "recorder": self._kind()}, self.clock, self.source)
-        self.node = self.custodian.node = Node(
-            Parts(
-                store=self.store,
-                barrier=self.barrier,
-                broker=self.broker,
-                custodian=self.custodian,
-                metrics=self.counters,
-                catalog=catalog.load() | {engine.kind: engine for engine in engines},
-                settings=self.settings,
-                clock=self.clock,
-                source=self.source,
-            )
+        self.parts = Parts(
+            store=self.store,
+            barrier=self.barrier,
+            broker=self.broker,
+            custodian=self.custodian,
+            metrics=self.counters,
+            catalog=catalog.load() | {engine.kind: engine for engine in engines},
+            settings=self.settings,
+            clock=self.clock,
+            source=self.source,
         )
+        self.restart()
+
+    def restart(self) -> None:
+        """Answer as a new process on the same store would: nothing decided is remembered."""
+        self.node = self.custodian.node = Node(self.parts)
         self.app = App(self.node, self.source)
 
     async def __aenter__(self) -> Self:

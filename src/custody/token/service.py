@@ -104,6 +104,13 @@ def standing(rows: Rows, entry: TokenEntry, now_ns: int) -> TokenEntry | None:
     return entry
 
 
+def good_until(rows: Rows, entry: TokenEntry) -> int:
+    """When a token that is good now ends, or the first of its ancestors; ns, 0: never."""
+    above = [rows.memo(Table.TOKEN, ancestor, decode_entry) for ancestor in entry.ancestors]
+    ends = [each.expires_ns for each in (entry, *above) if each is not None and each.expires_ns]
+    return min(ends, default=0)
+
+
 def by_accessor(rows: Rows, accessor_hash: bytes, now_ns: int) -> tuple[bytes, TokenEntry] | None:
     """Hash and entry of the live token with that accessor, or None."""
     token_hash = rows.get(Table.ACCESSOR, accessor_hash)

@@ -111,6 +111,7 @@ async def test_without_the_table_of_devices_nothing_is_answered() -> None:
         await stage.note("a")
         stage.store.load([row for row in stage.store.dump() if row[0][0] != Table.AUDIT])
         stage.start()
+        stage.restart()
         answer = await stage.call("GET", "probe/note/a", token=stage.root_token)
         assert answer.status == 500
         assert SECRET.encode() not in answer.body

@@ -198,6 +198,7 @@ async def test_a_damaged_row_is_named_and_recorded_and_its_key_only_logged(
     async with Stage() as stage:
         await stage.note("a")
         stage.start()
+        stage.restart()
         damage(stage, table)
         body = {"text": "x"} if method == "POST" else None
         with caplog.at_level(logging.ERROR):
