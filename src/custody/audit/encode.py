@@ -1,12 +1,13 @@
 """Owns the form of a record on a device: Vault's audit entries, and `custody` with our own fields.
 
 This runs twice per request on the event loop, so what repeats is kept: the hashes of a known
-caller's token and accessor, and the part of a request's record that its response repeats.
+caller's token and accessor, what all requests with one subject share, and the part of a request's
+record that its response repeats.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypedDict
 
 import msgspec
 
@@ -25,6 +26,7 @@ from custody.audit.record import (
 from custody.base.clock import NANOSECOND
 
 _CALLERS: Final = 4096  # callers remembered; then all are forgotten
+_FRAMES: Final = 8192  # subjects likewise
 _json: Final = msgspec.json.Encoder()
 
 
@@ -137,6 +139,20 @@ class _Known:
         self.auth: msgspec.Raw | None = None
 
 
+class _Frame:
+    """What the records of all requests with one subject share, as it stands in them."""
+
+    __slots__ = ("custody", "head", "middle", "mount", "subject", "why")
+
+    def __init__(self, entry: RequestEntry, auth: bytes, request: _Request) -> None:
+        self.subject = entry.subject  # held, so that its identity stays its own
+        self.head = b'%b"request":{"id":"' % (b'"auth":%b,' % auth if auth else b"")
+        self.middle = _json.encode(request)[len(b'{"id":"') : -1]
+        self.mount = _json.encode(_Response(**_mount_fields(entry.mount or _NO_MOUNT)))[1:-1]
+        self.why = b"{}" if entry.decision is None else _why(entry.decision)
+        self.custody = _custody(self.why, "", recovered=False)
+
+
 class Encoder:
     """Turns entries into records under one device's key and format."""
 
@@ -144,6 +160,7 @@ class Encoder:
         self._hasher = Hasher(key)
         self._form = form
         self._known: dict[bytes, _Known] = {}
+        self._frames: dict[int, _Frame] = {}
         self._second = -1
         self._stamp = ""
 
@@ -158,21 +175,28 @@ class Encoder:
         return self._hasher.text(text)
 
     def _request_record(self, entry: RequestEntry) -> bytes:
+        frame = self._frame(entry)
         return b'{"time":"%b","type":"request",%b%b%b}' % (
             self._time(entry.time_ns),
-            self._shared(entry),
+            self._shared(entry, frame),
             _error(entry.error),
-            _custody(entry.decision, "", recovered=False),
+            _custody(_why_of(entry), "", recovered=False) if frame is None else frame.custody,
         )
 
     def _response_record(self, entry: ResponseEntry) -> bytes:
         request = entry.request
+        frame = self._frame(request)
+        event_id = entry.event_id
         return b'{"time":"%b","type":"response",%b,"response":%b%b%b}' % (
             self._time(entry.time_ns),
-            self._shared(request),
-            _json.encode(self._response(entry)),
+            self._shared(request, frame),
+            self._response(entry) if frame is None else self._short_response(entry, frame),
             _error(entry.error),
-            _custody(request.decision, entry.event_id, recovered=entry.recovered),
+            _custody(_why_of(request), event_id, recovered=entry.recovered)
+            if frame is None
+            else frame.custody
+            if not event_id
+            else _custody(frame.why, event_id, recovered=entry.recovered),
         )
 
     def _time(self, ns: int) -> bytes:
@@ -182,14 +206,59 @@ class Encoder:
             self._second = second
         return f"{self._stamp}.{fraction:09d}Z".encode()
 
-    def _shared(self, entry: RequestEntry) -> bytes:
+    def _frame(self, entry: RequestEntry) -> _Frame | None:
+        """What this entry shares with others of its subject; None where it has something of its
+        own beside what `RequestEntry` says of a subject."""
+        subject = entry.subject
+        if subject is None or entry.error or entry.wrap_ttl or entry.headers or entry.client_id:
+            return None
+        frame = self._frames.get(id(subject))
+        if frame is None:
+            if len(self._frames) >= _FRAMES:
+                self._frames.clear()
+            frame = self._frames[id(subject)] = self._new_frame(entry)
+        return frame
+
+    def _new_frame(self, entry: RequestEntry) -> _Frame:
+        plain = msgspec.structs.replace(entry, id="", data=None, remote_address="", remote_port=0)
+        auth, request = self._parts(plain)
+        return _Frame(entry, b"" if auth is None else _json.encode(auth), request)
+
+    def _shared(self, entry: RequestEntry, frame: _Frame | None) -> bytes:
         """The members `auth` and `request`, which both records of a request carry."""
         known = entry.encoded.get(self)
         if known is None:
-            known = entry.encoded[self] = self._encode_shared(entry)
+            if frame is None:
+                auth, request = self._parts(entry)
+                known = _json.encode(_Both(auth=auth, request=request))[1:-1]
+            else:
+                known = self._filled(entry, frame)
+            entry.encoded[self] = known
         return known
 
-    def _encode_shared(self, entry: RequestEntry) -> bytes:
+    def _filled(self, entry: RequestEntry, frame: _Frame) -> bytes:
+        data, mount = b"", entry.mount or _NO_MOUNT
+        if entry.data:
+            hidden = self._data(entry.data, mount.request_keys, entry.clear_numbers)
+            data = b',"data":' + _json.encode(hidden)
+        return b"%b%b%b%b%b}" % (
+            frame.head,
+            entry.id.encode(),
+            frame.middle,
+            data,
+            _remote(entry.remote_address, entry.remote_port),
+        )
+
+    def _short_response(self, entry: ResponseEntry, frame: _Frame) -> bytes:
+        """As `_response`, where there may be nothing in it but data."""
+        if entry.auth or entry.lease_id or entry.wrap or entry.warnings:
+            return self._response(entry)
+        data = self._shown(entry)
+        if data is None:
+            return b"{%b}" % frame.mount
+        return b'{%b,"data":%b}' % (frame.mount, _json.encode(data))
+
+    def _parts(self, entry: RequestEntry) -> tuple[msgspec.Raw | _Auth | None, _Request]:
         caller, decision = entry.caller, entry.decision
         if caller is None:
             token, accessor = self._text(entry.client_token), ""
@@ -200,8 +269,7 @@ class Encoder:
             known = self._recall(caller, entry.client_token)
             token, accessor = known.token, known.accessor
             auth = _auth(known, decision)
-        both = _Both(auth=auth, request=self._request(entry, token, accessor))
-        return _json.encode(both)[1:-1]
+        return auth, self._request(entry, token, accessor)
 
     def _request(self, entry: RequestEntry, token: str, accessor: str) -> _Request:
         mount = entry.mount or _NO_MOUNT
@@ -210,11 +278,7 @@ class Encoder:
             id=entry.id,
             client_id=entry.client_id,
             operation=entry.operation,
-            mount_point=mount.point,
-            mount_type=mount.type,
-            mount_accessor=mount.accessor,
-            mount_running_version=mount.running_version,
-            mount_class=mount.plugin_class,
+            **_mount_fields(mount),
             client_token=token,
             client_token_accessor=accessor,
             namespace=_ROOT if entry.namespace_id == "root" else _namespace(entry),
@@ -226,23 +290,26 @@ class Encoder:
             headers=self._headers(entry) if entry.headers else None,
         )
 
-    def _response(self, entry: ResponseEntry) -> _Response:
-        mount, numbers = entry.request.mount or _NO_MOUNT, entry.request.clear_numbers
-        data = entry.data
-        if data and self._form.elide_list_responses and entry.request.operation == "list":
-            data = _elided(data)
-        return _Response(
+    def _response(self, entry: ResponseEntry) -> bytes:
+        response = _Response(
             auth=self._new_auth(entry.auth, entry.auth_token) if entry.auth else None,
-            mount_point=mount.point,
-            mount_type=mount.type,
-            mount_accessor=mount.accessor,
-            mount_running_version=mount.running_version,
-            mount_class=mount.plugin_class,
+            **_mount_fields(entry.request.mount or _NO_MOUNT),
             secret=_Secret(entry.lease_id) if entry.lease_id else None,
-            data=self._data(data, mount.response_keys, numbers) if data else None,
+            data=self._shown(entry),
             wrap_info=self._wrap(entry.wrap) if entry.wrap else None,
             warnings=entry.warnings,
         )
+        return _json.encode(response)
+
+    def _shown(self, entry: ResponseEntry) -> object:
+        """What the record shows of the answer's data."""
+        data, request = entry.data, entry.request
+        if not data:
+            return None
+        if self._form.elide_list_responses and request.operation == "list":
+            data = _elided(data)
+        mount = request.mount or _NO_MOUNT
+        return self._data(data, mount.response_keys, request.clear_numbers)
 
     def _recall(self, caller: Caller, token: str) -> _Known:
         known = self._known.get(caller.id)
@@ -329,13 +396,40 @@ def _error(text: str) -> bytes:
     return b',"error":' + _json.encode(text) if text else b""
 
 
-def _custody(decision: Decision | None, event_id: str, *, recovered: bool) -> bytes:
-    if decision is None and not event_id:
-        return b""
-    fate = _json.encode(_Fate(event_id=event_id, recovered=recovered)) if event_id else b"{}"
-    why = b"{}" if decision is None else _why(decision)
-    comma = b"," if len(fate) > len(b"{}") and len(why) > len(b"{}") else b""
+class _MountFields(TypedDict):
+    mount_point: str
+    mount_type: str
+    mount_accessor: str
+    mount_running_version: str
+    mount_class: str
+
+
+def _mount_fields(mount: Mount) -> _MountFields:
+    return {
+        "mount_point": mount.point,
+        "mount_type": mount.type,
+        "mount_accessor": mount.accessor,
+        "mount_running_version": mount.running_version,
+        "mount_class": mount.plugin_class,
+    }
+
+
+def _remote(address: str, port: int) -> bytes:
+    named = b',"remote_address":%b' % _json.encode(address) if address else b""
+    return b'%b,"remote_port":%d' % (named, port) if port else named
+
+
+def _custody(why: bytes, event_id: str, *, recovered: bool) -> bytes:
+    """The member `custody` with what the decision says (`why`, an object), or nothing."""
+    if not event_id:
+        return b',"custody":' + why if len(why) > len(b"{}") else b""
+    fate = _json.encode(_Fate(event_id=event_id, recovered=recovered))
+    comma = b"," if len(why) > len(b"{}") else b""
     return b',"custody":%b%b%b' % (fate[:-1], comma, why[1:])
+
+
+def _why_of(entry: RequestEntry) -> bytes:
+    return b"{}" if entry.decision is None else _why(entry.decision)
 
 
 def _why(decision: Decision) -> bytes:

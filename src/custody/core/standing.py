@@ -28,7 +28,7 @@ from custody.policy.grant import LISTING
 from custody.token.entry import TokenEntry
 
 GOVERNING: Final = (Table.MOUNT, Table.AUDIT, Table.POLICY, Table.TOKEN)
-MAX_STANDINGS: Final = 16_384  # then all are forgotten
+MAX_STANDINGS: Final = 8192  # then all are forgotten
 Key = tuple[bytes, Op, str]  # the token's hash, the verb, the path
 
 
