@@ -57,6 +57,7 @@ class Hasher:
         }
 
     def _walk(self, value: object, depth: int, *, hide: bool = False) -> object:
+        """One value; leaves of the commonest kinds are seen to by their parents, without a call."""
         kind = type(value)
         if kind is str:
             return self.text(value)  # type: ignore[arg-type]  # `kind` is str
@@ -65,7 +66,15 @@ class Hasher:
         if depth == 0 and isinstance(value, dict | list | tuple):
             return TOO_DEEP
         if isinstance(value, dict):
-            return {name: self._walk(child, depth - 1, hide=hide) for name, child in value.items()}
+            text, walk = self.text, self._walk
+            return {
+                name: text(child)
+                if type(child) is str
+                else None
+                if child is None
+                else walk(child, depth - 1, hide=hide)
+                for name, child in value.items()
+            }
         if isinstance(value, list | tuple):
             return [self._walk(child, depth - 1, hide=hide) for child in value]
         return self._rare(value, depth, hide=hide)

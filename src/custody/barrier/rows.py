@@ -123,6 +123,11 @@ class View(Reader):
         """The tables' sums as they are stored: where one is what it was, no row has changed."""
         return tuple([self._get(digest_key(table)) for table in tables])
 
+    def same(self, reads: Mapping[bytes, bytes | None]) -> bool:
+        """Whether what another view has read stands here too."""
+        get = self._get
+        return all(get(place) == ciphertext for place, ciphertext in reads.items())
+
     def verify(self, reads: Mapping[bytes, bytes | None]) -> None:
         """Raises StaleDecision if what another view has read is not what stands here."""
         verify_reads(self.raw, reads)

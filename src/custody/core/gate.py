@@ -24,7 +24,7 @@ from custody.base.errors import (
     UnsupportedPath,
 )
 from custody.base.secret import Secret
-from custody.base.store import Rows
+from custody.base.store import Rows, Table
 from custody.core import batch, mounts, views, wrap
 from custody.core import help as help_pages
 from custody.core.call import Call
@@ -34,9 +34,9 @@ from custody.core.damage import ANSWERED, named
 from custody.core.parts import Parts
 from custody.core.reading import Outcome, attempt
 from custody.core.router import Match, RouteTable
-from custody.core.standing import Key, Standing, Standings, governing, repeatable, settled
+from custody.core.standing import GOVERNING, Key, Standing, Standings, among, repeatable, settled
 from custody.plugin.request import Caller, Mount, Request
-from custody.plugin.route import Access, Action, Engine, Exists, Kind, Op
+from custody.plugin.route import Access, Action, Engine, Kind, Op
 from custody.policy import service as policies
 from custody.policy.acl import ACL
 from custody.policy.decision import Decision
@@ -152,7 +152,7 @@ class Gate:
                 self._standings.forget()  # the next request must meet the same refusal
                 raise
         key = self._key(call)
-        standing = None if key is None else self._standings.find(key, draft.now_ns)
+        standing = None if key is None else self._standings.find(rows, key, draft.now_ns)
         case = None if standing is None else self._again(rows, call, draft, standing)
         if case is not None:
             return case
@@ -172,6 +172,7 @@ class Gate:
     def _again(self, rows: View, call: Call, draft: _Draft, standing: Standing) -> Case | None:
         """The case on what was decided before, None where that was about another operation."""
         request = self._request(call, draft, standing.shape, standing.below, standing.match)
+        request.caller = standing.caller
         exists = standing.match.route.exists
         if exists is not None and call.op is Op.WRITE:
             place = self._place(rows, standing.engine, standing.mount)
@@ -202,7 +203,10 @@ class Gate:
         shape = self._plugin_mounts.of(mount)
         request = self._request(call, draft, shape, below, match)
         if match is not None and call.op is Op.WRITE and match.route.exists is not None:
-            self._tell_create(match.route.exists, rows, table.engine, draft, request)
+            if draft.token is not None:  # a built-in mount may ask whose it is
+                request.caller = _caller(draft, draft.token)
+            place = self._place(rows, table.engine, mount)
+            draft.operation = UPDATE if match.route.exists(request, place) else CREATE
         if access in CHECKED:
             self._authorise(rows, call, draft, sudo=access is Access.SUDO)
         if match is None:
@@ -225,7 +229,8 @@ class Gate:
             caller=None if token is None else _caller(draft, token),
             acl=acl,
             decision=draft.decision,
-            reads=governing(rows.reads),
+            reads=among(GOVERNING, rows.reads),
+            tokens=among((Table.TOKEN,), rows.reads),
             until_ns=_until(rows, token, acl),
         )
         return standing, request
@@ -241,18 +246,6 @@ class Gate:
             {**standing.reads, **rows.reads}, self._entry(call, draft), standing.token,
             standing.operation, standing.acl, decision,
         )  # fmt: skip
-
-    def _tell_create(
-        self, exists: Exists, rows: Rows, engine: Engine, draft: _Draft, request: Request
-    ) -> None:
-        """Find out whether a write creates; a built-in mount may ask whose it is."""
-        if not engine.system:
-            found = exists(request, MountStorage(rows, request.mount.id))
-        else:
-            if draft.token is not None:
-                request.caller = self._caller(draft, draft.token)
-            found = exists(request, SystemRows(rows, self._desk))
-        draft.operation = UPDATE if found else CREATE
 
     def _refuse_unknown(self, rows: Rows, call: Call, draft: _Draft) -> NoReturn:
         """A path without a mount: told only to a caller who may ask for it."""

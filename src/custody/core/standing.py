@@ -6,11 +6,11 @@ are too, and the same request is decided the same way: its mount, token, ancesto
 need not be read again. A snapshot is asked each time; nothing is told to anyone, and a revoked
 token is refused by the next request in every process. Measured: a third of a read.
 
-Only what rests on token, path and verb alone is kept: no denial, no limited token, nothing that
-depends on parameters, and nothing beyond the time at which a token or a policy of it ends.
+Only what rests on token, path and verb alone is kept: no denial, no token that is limited in uses
+or bound to addresses, nothing that depends on parameters, and nothing beyond the time at which a token or a policy of it ends.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
@@ -27,7 +27,8 @@ from custody.policy.decision import Decision
 from custody.policy.grant import LISTING
 from custody.token.entry import TokenEntry
 
-GOVERNING: Final = (Table.MOUNT, Table.AUDIT, Table.POLICY, Table.TOKEN)
+RULES: Final = (Table.MOUNT, Table.AUDIT, Table.POLICY)  # change seldom, and then all is forgotten
+GOVERNING: Final = (*RULES, Table.TOKEN)
 MAX_STANDINGS: Final = 8192  # then all are forgotten
 Key = tuple[bytes, Op, str]  # the token's hash, the verb, the path
 
@@ -35,8 +36,8 @@ Key = tuple[bytes, Op, str]  # the token's hash, the verb, the path
 class Standing(msgspec.Struct, frozen=True):
     """One caller on one path: everything about a request that does not differ from the next.
 
-    `reads` are the rows of the governing tables that it rests on. It is good before `until_ns`
-    (0: for ever).
+    `reads` are the rows of the governing tables that it rests on, `tokens` those of them that are
+    tokens. It is good before `until_ns` (0: for ever).
     """
 
     engine: Engine
@@ -52,6 +53,7 @@ class Standing(msgspec.Struct, frozen=True):
     acl: ACL | None
     decision: Decision | None
     reads: Mapping[bytes, bytes | None]
+    tokens: Mapping[bytes, bytes | None]
     until_ns: int
 
     def __repr__(self) -> str:
@@ -59,51 +61,68 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Standings:
-    """Those of one process, while the governing tables stay as they are."""
+    """Those of one process, while the governing tables stay as they are.
 
-    __slots__ = ("_held", "_revision", "_sums")
+    Tokens come and go all the time: where that table has moved, a decision stands again once the
+    rows of its own token and ancestors are found to be the same.
+    """
 
-    def __init__(self) -> None:
-        self._held: dict[Key, Standing] = {}
+    __slots__ = ("_held", "_limit", "_revision", "_rules", "_tokens")
+
+    def __init__(self, limit: int = MAX_STANDINGS) -> None:
+        self._limit = limit
+        self._held: dict[Key, tuple[Standing, bytes | None]] = {}  # and the sum of TOKEN then
         self._revision: object = None
-        self._sums: tuple[bytes | None, ...] = ()
+        self._rules: tuple[bytes | None, ...] | None = None
+        self._tokens: bytes | None = None
+
+    def __len__(self) -> int:
+        return len(self._held)
 
     def moved(self, rows: View) -> bool:
-        """Whether the governing tables are others than at the last call; then nothing is held."""
-        revision = rows.revision
-        if revision == self._revision:
+        """Whether mounts, policies or devices are others than at the last call."""
+        if rows.revision == self._revision:
             return False
-        sums = rows.sums(GOVERNING)
-        unchanged = sums == self._sums and self._revision is not None
-        self._revision, self._sums = revision, sums
-        if unchanged:
+        *rules, self._tokens = rows.sums(GOVERNING)
+        self._revision = rows.revision
+        if tuple(rules) == self._rules:
             return False
+        self._rules = tuple(rules)
         self._held.clear()
         return True
 
-    def find(self, key: Key, now_ns: int) -> Standing | None:
+    def find(self, rows: View, key: Key, now_ns: int) -> Standing | None:
         """What stands for this token, verb and path at `now_ns`."""
-        standing = self._held.get(key)
-        if standing is None or 0 < standing.until_ns <= now_ns:
+        held = self._held.get(key)
+        if held is None:
             return None
+        standing, tokens = held
+        if 0 < standing.until_ns <= now_ns:
+            return None
+        if tokens != self._tokens:
+            if not rows.same(standing.tokens):
+                return None
+            self._held[key] = standing, self._tokens
         return standing
 
     def forget(self) -> None:
         """Hold nothing, and find that the tables have moved at the next call."""
         self._held.clear()
-        self._revision = None
+        self._revision = self._rules = None
 
     def keep(self, key: Key, standing: Standing) -> None:
         """Hold it until the tables move."""
-        if len(self._held) >= MAX_STANDINGS:
+        if len(self._held) >= self._limit:
             self._held.clear()
-        self._held[key] = standing
+        self._held[key] = standing, self._tokens
 
 
 def settled(call: Call, standing: Standing) -> bool:
     """Whether the next such request would be decided by token, verb and path alone."""
     token, acl = standing.token, standing.acl
-    if token is None or acl is None or token.num_uses or not repeatable(call):
+    if token is None or acl is None or token.num_uses or token.bound_cidrs:
+        return False
+    if not repeatable(call):
         return False
     return acl.settled(standing.operation, call.path)
 
@@ -115,6 +134,8 @@ def repeatable(call: Call) -> bool:
     return not (call.query and call.op.value in LISTING)
 
 
-def governing(reads: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
-    """Those of `reads` that are rows of the governing tables."""
-    return {place: row for place, row in reads.items() if place[0] in GOVERNING}
+def among(
+    tables: Collection[Table], reads: Mapping[bytes, bytes | None]
+) -> dict[bytes, bytes | None]:
+    """Those of `reads` that are rows of `tables`."""
+    return {place: row for place, row in reads.items() if place[0] in tables}

@@ -52,23 +52,47 @@ class Overlay:
         return sorted(merged.items())[:limit]
 
 
-class Seen:
-    """Rows of a transaction that nobody else can change, each fetched once.
+class Grouped(Overlay):
+    """What the jobs of one commit have changed so far, over rows that nobody else can change.
 
-    The jobs of a group read much the same rows (who writes, by which policies, the log's head), and
-    a call to LMDB costs ten times a look into a dictionary.
+    `seen` holds the rows as they now are, each fetched once: the jobs of a group read much the same
+    (who writes, by which policies, the log's head), and a call to LMDB costs ten times a look into
+    a dictionary.
     """
 
-    __slots__ = ("_below_get", "_seen", "scan")
+    __slots__ = ("fetch", "seen")
 
     def __init__(self, below: RawRows) -> None:
-        self._below_get = below.get
-        self._seen: Changes = {}
-        self.scan = below.scan
+        super().__init__(below)
+        self.fetch = below.get
+        self.seen: Changes = {}
+
+    def layer(self) -> "Layer":
+        """A job's own layer."""
+        return Layer(self)
+
+    def take(self, layer: Overlay) -> None:
+        """Make a job's changes the group's."""
+        self.changes.update(layer.changes)
+        self.seen.update(layer.changes)
+
+
+class Layer(Overlay):
+    """What one job of a group changes. Two looks into dictionaries, no call, for a row seen."""
+
+    __slots__ = ("_fetch", "_seen")
+
+    def __init__(self, group: Grouped) -> None:
+        super().__init__(group)
+        self._seen = group.seen
+        self._fetch = group.fetch
 
     def get(self, key: bytes) -> bytes | None:
         """The value under `key`, or None."""
+        changes = self.changes
+        if key in changes:
+            return changes[key]
         seen = self._seen
         if key not in seen:
-            seen[key] = self._below_get(key)
+            seen[key] = self._fetch(key)
         return seen[key]

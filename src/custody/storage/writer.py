@@ -27,7 +27,7 @@ import lmdb
 from custody.base.clock import NANOSECOND, Clock
 from custody.base.errors import StorageFull
 from custody.base.store import RawRows, RawTransaction
-from custody.storage.overlay import Overlay, Seen
+from custody.storage.overlay import Grouped, Overlay
 
 PANIC = 4  # exit status
 MAX_JOBS = 512
@@ -153,16 +153,16 @@ class Writer:
 
     def _fill(self, group: Group, transaction: lmdb.Transaction) -> None:
         deadline_ns = self._clock.boot_ns() + MAX_JOB_TIME_NS
-        layer = Overlay(Seen(self._read(transaction)))
+        rows = Grouped(self._read(transaction))
         outcomes = group.outcomes
         while self._later:
-            outcomes.append(_attempt(self._later.popleft(), layer))
+            outcomes.append(_attempt(self._later.popleft(), rows))
         while self._pending and len(outcomes) < MAX_JOBS:
-            outcomes.append(_attempt(self._pending.popleft(), layer))
+            outcomes.append(_attempt(self._pending.popleft(), rows))
             if self._clock.boot_ns() > deadline_ns:
                 break
-        group.written = bool(layer.changes)
-        _flush(layer, transaction)
+        group.written = bool(rows.changes)
+        _flush(rows, transaction)
 
     def _settle(self, group: Group) -> None:
         """On the loop's thread: tell those who waited, and see to those who came meanwhile."""
@@ -194,16 +194,16 @@ class Writer:
             loop.call_soon_threadsafe(self._begin)
 
 
-def _attempt(job: Job, group: Overlay) -> Outcome:
+def _attempt(job: Job, group: Grouped) -> Outcome:
     """Run a job in a layer of its own; if it raises, the group is as before."""
     if job.future is not None and job.future.cancelled():
         return Outcome(job, None, None)
-    layer = Overlay(group)
+    layer = group.layer()
     try:
         value = job.run(layer)
     except Exception as error:  # noqa: BLE001 - it belongs to the one who waits for the job
         return Outcome(job, None, error)
-    group.changes.update(layer.changes)
+    group.take(layer)
     return Outcome(job, value, None)
 
 

@@ -105,10 +105,15 @@ def standing(rows: Rows, entry: TokenEntry, now_ns: int) -> TokenEntry | None:
 
 
 def good_until(rows: Rows, entry: TokenEntry) -> int:
-    """When a token that is good now ends, or the first of its ancestors; ns, 0: never."""
-    above = [rows.memo(Table.TOKEN, ancestor, decode_entry) for ancestor in entry.ancestors]
-    ends = [each.expires_ns for each in (entry, *above) if each is not None and each.expires_ns]
-    return min(ends, default=0)
+    """When a token that is good now ends, or the first of those above it; ns, 0: never."""
+    ends = [entry.expires_ns]
+    above = list(entry.ancestors)
+    for ancestor in above:  # it grows: a batch token names its parent only
+        found = rows.memo(Table.TOKEN, ancestor, decode_entry)
+        if found is not None:
+            ends.append(found.expires_ns)
+            above += [each for each in found.ancestors if each not in above]
+    return min((end for end in ends if end), default=0)
 
 
 def by_accessor(rows: Rows, accessor_hash: bytes, now_ns: int) -> tuple[bytes, TokenEntry] | None:

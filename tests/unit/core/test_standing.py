@@ -1,0 +1,210 @@
+"""A decision that is held is right each time: whatever it rests on may change between requests."""
+
+from custody.base.store import Table
+from custody.core.standing import Standing, Standings
+from custody.plugin.route import Op
+from custody.storage.memory import MemoryStore
+from custody.testing.server import HandClock, MemoryServer
+
+READ = 'path "secret/data/*" { capabilities = ["read", "list"] }'
+WRITE = 'path "secret/data/*" { capabilities = ["create", "read", "update"] }'
+PATH = "secret/data/app"
+BODY = {"data": {"user": "u"}}
+
+
+class Ticking(MemoryServer):
+    """A server with a secret."""
+
+    clock: HandClock
+    store: MemoryStore
+
+    async def begin(self) -> None:
+        await self.expect(200, "POST", PATH, token=self.root_token, body=BODY)
+
+
+async def test_a_held_decision_is_not_read_again_in_its_process() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        token = await server.token(READ)
+        await server.expect(200, "GET", PATH, token=token)
+        server.store.load(
+            (place, value[:-1] + bytes([value[-1] ^ 1]) if place[0] == Table.POLICY else value)
+            for place, value in server.store.dump()
+        )
+        await server.expect(200, "GET", PATH, token=token)
+        server.restart()
+        damaged = await server.call("GET", PATH, token=token)
+        assert (damaged.status, "POLICY" in damaged.errors[0]) == (500, True)
+
+
+async def test_a_revoked_token_is_refused_by_the_next_request() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        token = await server.token(READ)
+        await server.expect(200, "GET", PATH, token=token)
+        await server.expect(
+            204, "POST", "auth/token/revoke", token=server.root_token, body={"token": token}
+        )
+        await server.expect(403, "GET", PATH, token=token)
+
+
+async def test_a_token_whose_parent_is_revoked_is_refused_by_the_next_request() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        policy = READ + 'path "auth/token/create" { capabilities = ["update"] }'
+        parent = await server.token(policy)
+        made = await server.expect(200, "POST", "auth/token/create", token=parent, body={})
+        child = made.json["auth"]["client_token"]
+        await server.expect(200, "GET", PATH, token=child)
+        await server.expect(
+            204, "POST", "auth/token/revoke", token=server.root_token, body={"token": parent}
+        )
+        await server.expect(403, "GET", PATH, token=child)
+
+
+async def test_other_tokens_come_and_go_and_a_decision_stands() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        token = await server.token(READ)
+        for _ in range(3):
+            await server.expect(200, "GET", PATH, token=token)
+            await server.token(READ)
+        await server.expect(200, "GET", PATH, token=token)
+
+
+async def test_a_tightened_policy_governs_the_next_request() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        root = server.root_token
+        path = "sys/policies/acl/app"
+        await server.expect(204, "POST", path, token=root, body={"policy": READ})
+        token = await made_with(server, "app")
+        await server.expect(200, "GET", PATH, token=token)
+        nothing = 'path "secret/data/*" { capabilities = ["deny"] }'
+        await server.expect(204, "POST", path, token=root, body={"policy": nothing})
+        await server.expect(403, "GET", PATH, token=token)
+        await server.expect(204, "POST", path, token=root, body={"policy": READ})
+        await server.expect(200, "GET", PATH, token=token)
+        await server.expect(204, "DELETE", path, token=root)
+        await server.expect(403, "GET", PATH, token=token)
+
+
+async def test_a_disabled_mount_is_gone_for_the_next_request() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        await server.expect(200, "GET", PATH, token=server.root_token)
+        await server.expect(204, "DELETE", "sys/mounts/secret", token=server.root_token)
+        await server.expect(404, "GET", PATH, token=server.root_token)
+
+
+async def test_a_decision_ends_with_its_token() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        token = await server.token(READ, ttl="60s")
+        await server.expect(200, "GET", PATH, token=token)
+        server.clock.advance(59)
+        await server.expect(200, "GET", PATH, token=token)
+        server.clock.advance(2)
+        await server.expect(403, "GET", PATH, token=token)
+
+
+async def test_a_decision_ends_with_an_ancestor() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        policy = READ + 'path "auth/token/create" { capabilities = ["update"] }'
+        parent = await server.token(policy, ttl="60s")
+        made = await server.expect(
+            200, "POST", "auth/token/create", token=parent, body={"ttl": "10h"}
+        )
+        child = made.json["auth"]["client_token"]
+        await server.expect(200, "GET", PATH, token=child)
+        server.clock.advance(61)
+        await server.expect(403, "GET", PATH, token=child)
+
+
+async def test_a_decision_ends_with_its_policy() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        body = {"policy": READ, "ttl": "60s"}
+        await server.expect(204, "POST", "sys/policies/acl/app", token=server.root_token, body=body)
+        token = await made_with(server, "app")
+        await server.expect(200, "GET", PATH, token=token)
+        server.clock.advance(61)
+        await server.expect(403, "GET", PATH, token=token)
+
+
+async def test_creating_and_updating_are_decided_apart_after_a_deletion_too() -> None:
+    async with Ticking() as server:
+        update_only = 'path "secret/data/*" { capabilities = ["update"] }'
+        token = await server.token(update_only)
+        root = server.root_token
+        await server.begin()
+        for _ in range(2):
+            await server.expect(200, "POST", PATH, token=token, body=BODY)
+        await server.expect(204, "DELETE", "secret/metadata/app", token=root)
+        await server.expect(403, "POST", PATH, token=token, body=BODY)
+        await server.expect(200, "POST", PATH, token=root, body=BODY)
+        await server.expect(200, "POST", PATH, token=token, body=BODY)
+
+
+async def test_what_rests_on_parameters_is_decided_each_time() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        policy = """path "secret/data/*" {
+          capabilities = ["read"]
+          denied_parameters = { version = ["1"] }
+        }"""
+        token = await server.token(policy)
+        await server.expect(200, "GET", PATH, token=token)
+        await server.expect(403, "GET", f"{PATH}?version=1", token=token)
+        await server.expect(200, "GET", PATH, token=token)
+
+
+async def test_a_limited_token_has_no_more_uses_than_it_was_given() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        token = await server.token(READ, num_uses=3)
+        for _ in range(3):
+            await server.expect(200, "GET", PATH, token=token)
+        await server.expect(403, "GET", PATH, token=token)
+
+
+async def test_each_request_is_recorded_as_its_own() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        token = await server.token(READ)
+        first = await server.expect(200, "GET", PATH, token=token)
+        second = await server.expect(200, "GET", PATH, token=token)
+        records = server.recorder.records[-4:]
+        assert [record["request"]["id"] for record in records] == [
+            first.json["request_id"], first.json["request_id"],
+            second.json["request_id"], second.json["request_id"],
+        ]  # fmt: skip
+        for earlier, later in zip(records[:2], records[2:], strict=True):
+            later["request"]["id"] = earlier["request"]["id"]
+            assert later == earlier
+
+
+def test_no_more_decisions_are_held_than_the_bound() -> None:
+    standings = Standings(limit=3)
+    nothing = Standing(**dict.fromkeys(Standing.__struct_fields__))  # type: ignore[arg-type]  # only kept
+    for number in range(10):
+        standings.keep((bytes([number]), Op.READ, PATH), nothing)
+        assert len(standings) <= 3
+
+
+async def made_with(server: MemoryServer, policy: str) -> str:
+    body = {"policies": [policy]}
+    made = await server.expect(200, "POST", "auth/token/create", token=server.root_token, body=body)
+    token: str = made.json["auth"]["client_token"]
+    return token
+
+
+async def test_a_table_of_devices_that_is_gone_refuses_every_request_not_only_the_first() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        rows = [row for row in server.store.dump() if row[0][0] != Table.AUDIT]
+        server.store.load(rows)
+        server.restart()
+        for _ in range(2):
+            await server.expect(500, "GET", PATH, token=server.root_token)
