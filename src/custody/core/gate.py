@@ -247,6 +247,11 @@ class Gate:
             standing.operation, standing.acl, decision,
         )  # fmt: skip
 
+    def _place(
+        self, rows: Rows, engine: Engine, mount: mounts.MountEntry
+    ) -> SystemRows | MountStorage:
+        return SystemRows(rows, self._desk) if engine.system else MountStorage(rows, mount.id)
+
     def _refuse_unknown(self, rows: Rows, call: Call, draft: _Draft) -> NoReturn:
         """A path without a mount: told only to a caller who may ask for it."""
         draft.operation = _operation(call)

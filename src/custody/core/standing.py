@@ -7,7 +7,8 @@ need not be read again. A snapshot is asked each time; nothing is told to anyone
 token is refused by the next request in every process. Measured: a third of a read.
 
 Only what rests on token, path and verb alone is kept: no denial, no token that is limited in uses
-or bound to addresses, nothing that depends on parameters, and nothing beyond the time at which a token or a policy of it ends.
+or bound to addresses, nothing that depends on parameters, and nothing beyond the time at which a
+token or a policy of it ends.
 """
 
 from collections.abc import Collection, Mapping

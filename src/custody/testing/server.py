@@ -267,6 +267,7 @@ class MemoryServer:
         self.recorder = Recorder()
         self.counters = Counters()
         self.root_token = ""
+        self.address = "127.0.0.1"  # where requests come from
         self.shares: list[str] = []
         self._seal = seal
         active = Named(SHAMIR) if seal is None else Named(seal.kind, seal.identity)
@@ -391,7 +392,7 @@ class MemoryServer:
         None if the server did not answer.
         """
         exchange = _Exchange(list(chunks), leaves)
-        await self.app(_scope(method, path, headers), exchange.receive, exchange.send)
+        await self.app(_scope(method, path, headers, self.address), exchange.receive, exchange.send)
         if not exchange.answered:
             return None
         return Response(exchange.status, exchange.headers, exchange.body)
@@ -413,7 +414,7 @@ class MemoryServer:
         return Kind(check, make)
 
 
-def _scope(method: str, path: str, headers: Headers) -> Scope:
+def _scope(method: str, path: str, headers: Headers, address: str) -> Scope:
     target = path if path.startswith("/") else f"/v1/{path}"
     raw, _, query = target.partition("?")
     raw_path = quote(raw, safe="/%:@!$&'()*+,;=~").encode()
@@ -426,6 +427,6 @@ def _scope(method: str, path: str, headers: Headers) -> Scope:
         "raw_path": raw_path,
         "query_string": query.encode(),
         "headers": [(name.lower().encode(), text.encode("latin-1")) for name, text in headers],
-        "client": ("127.0.0.1", 40_000),
+        "client": (address, 40_000),
         "server": ("127.0.0.1", 8200),
     }

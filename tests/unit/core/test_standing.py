@@ -53,8 +53,7 @@ async def test_a_token_whose_parent_is_revoked_is_refused_by_the_next_request() 
         await server.begin()
         policy = READ + 'path "auth/token/create" { capabilities = ["update"] }'
         parent = await server.token(policy)
-        made = await server.expect(200, "POST", "auth/token/create", token=parent, body={})
-        child = made.json["auth"]["client_token"]
+        child = await child_of(server, parent, {})
         await server.expect(200, "GET", PATH, token=child)
         await server.expect(
             204, "POST", "auth/token/revoke", token=server.root_token, body={"token": parent}
@@ -113,10 +112,7 @@ async def test_a_decision_ends_with_an_ancestor() -> None:
         await server.begin()
         policy = READ + 'path "auth/token/create" { capabilities = ["update"] }'
         parent = await server.token(policy, ttl="60s")
-        made = await server.expect(
-            200, "POST", "auth/token/create", token=parent, body={"ttl": "10h"}
-        )
-        child = made.json["auth"]["client_token"]
+        child = await child_of(server, parent, {"ttl": "10h"})
         await server.expect(200, "GET", PATH, token=child)
         server.clock.advance(61)
         await server.expect(403, "GET", PATH, token=child)
@@ -194,8 +190,11 @@ def test_no_more_decisions_are_held_than_the_bound() -> None:
 
 
 async def made_with(server: MemoryServer, policy: str) -> str:
-    body = {"policies": [policy]}
-    made = await server.expect(200, "POST", "auth/token/create", token=server.root_token, body=body)
+    return await child_of(server, server.root_token, {"policies": [policy]})
+
+
+async def child_of(server: MemoryServer, parent: str, body: dict[str, object]) -> str:
+    made = await server.expect(200, "POST", "auth/token/create", token=parent, body=body)
     token: str = made.json["auth"]["client_token"]
     return token
 
@@ -208,3 +207,31 @@ async def test_a_table_of_devices_that_is_gone_refuses_every_request_not_only_th
         server.restart()
         for _ in range(2):
             await server.expect(500, "GET", PATH, token=server.root_token)
+
+
+async def test_a_token_bound_to_addresses_is_held_to_them_each_time() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        role = {"token_bound_cidrs": ["127.0.0.1/32"], "allowed_policies_glob": ["*"]}
+        root = server.root_token
+        await server.expect(204, "POST", "auth/token/roles/near", token=root, body=role)
+        await server.expect(204, "POST", "sys/policies/acl/app", token=root, body={"policy": READ})
+        made = await server.expect(
+            200, "POST", "auth/token/create/near", token=root, body={"policies": ["app"]}
+        )
+        token = made.json["auth"]["client_token"]
+        await server.expect(200, "GET", PATH, token=token)
+        server.address = "203.0.113.9"
+        await server.expect(403, "GET", PATH, token=token)
+
+
+async def test_a_batch_token_ends_with_its_parent_and_the_parents_of_that() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        makes = READ + 'path "auth/token/create" { capabilities = ["update"] }'
+        grandparent = await server.token(makes, ttl="60s")
+        parent = await child_of(server, grandparent, {"ttl": "10h"})
+        batch = await child_of(server, parent, {"ttl": "10h", "type": "batch"})
+        await server.expect(200, "GET", PATH, token=batch)
+        server.clock.advance(61)
+        await server.expect(403, "GET", PATH, token=batch)
