@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tests.harness import Server, eventually, kill_all
 
+from custody.testing.transit import TransitServer
+
 STANZA = 'seal "static" {{ current_key_id = "one"\n current_key = "file://{file}" }}\n'
 
 
@@ -84,17 +86,56 @@ def test_a_seal_that_cannot_be_asked_is_told_asked_again_and_ends_no_process(
         kept = tmp_path / "away"
         file.rename(kept)
         server.start()
-        reason = f"cannot read {file}: No such file or directory"
+        reason = "a file of the seal cannot be read"
         eventually(lambda: server.call("GET", "sys/seal-status").body.get("unseal_error") == reason)
         pids = server.pids()
         time.sleep(1.5)
         assert server.pids() == pids
-        assert f"job unseal: {reason}" in server.log.read_text()
+        assert f"job unseal: {reason}; {file}: No such file or directory" in server.log.read_text()
         kept.rename(file)
         eventually(lambda: _is_open(server))
         assert server.pids() == pids
         assert kept.name not in server.log.read_text()
         assert file.read_text() not in server.log.read_text()
+
+
+TRANSIT = """
+seal "transit" {{
+  address  = "{address}"
+  token    = "{token}"
+  key_name = "unseal"
+}}
+"""
+
+
+def test_another_servers_key_opens_it_and_people_do_when_that_is_gone_for_good(
+    tmp_path: Path,
+) -> None:
+    with TransitServer() as kms:
+        kms.make_key("unseal")
+        settings = TRANSIT.format(address=kms.address, token=kms.token)
+        with Server(tmp_path, settings=settings) as server:
+            shares = _begin(server)
+            kms.out_of_order = True
+            server.stop()
+            server.start()
+            said = "the transit server answered 503"
+            eventually(lambda: _error(server) == said)
+            kms.out_of_order = False
+            eventually(lambda: _is_open(server))
+            kms.destroy_key("unseal")
+            custodian = _pid(server, "custodian")
+            os.kill(custodian, signal.SIGKILL)
+            server.wait_until_replaced(custodian)
+            eventually(lambda: "refuses the key" in _error(server))
+            for share in shares[1:]:
+                server.expect(200, "PUT", "sys/unseal", {"key": share})
+            assert server.expect(200, "GET", "secret/data/a").data["data"] == {"a": "1"}
+            assert kms.token not in server.log.read_text()
+
+
+def _error(server: Server) -> str:
+    return str(server.call("GET", "sys/seal-status").body.get("unseal_error", ""))
 
 
 def test_shares_holders_move_a_store_to_another_seal_and_back(tmp_path: Path) -> None:

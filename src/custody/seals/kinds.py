@@ -6,15 +6,19 @@ To add one (a cloud's KMS, a PKCS#11 module) is to write a module with a `Seal`,
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from custody.base.errors import BadRequest
 from custody.base.ids import Source
+from custody.base.json_client import JSONClient, TLSFiles
+from custody.base.secret import Secret
 from custody.crypto import aead
 from custody.seals.seal import Seal
 from custody.seals.static import KIND as STATIC
 from custody.seals.static import StaticSeal
+from custody.seals.transit import KIND as TRANSIT
+from custody.seals.transit import TIMEOUT, TransitKey, TransitSeal
 
 Options = Mapping[str, str]
 
@@ -23,7 +27,8 @@ Options = Mapping[str, str]
 class SealKind:
     """One kind: its options, and how it is made. Those in `secrets` may be in files of their own.
 
-    `variables` are names of the environment that win over an option, without their prefix.
+    `variables` are names of the environment that win over an option, without their prefix, and
+    `fallbacks` those that fill in for one that is not given.
     """
 
     options: tuple[str, ...]
@@ -32,6 +37,7 @@ class SealKind:
     make: Callable[[Options, Source], Seal]
     identity: Callable[[Options], str]
     variables: Mapping[str, tuple[str, ...]]
+    fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def _static(options: Options, source: Source) -> Seal:
@@ -63,6 +69,45 @@ def _key(text: str, option: str) -> bytes:
     raise BadRequest(f"{option} is not a key of {aead.KEY_SIZE} bytes in hex or base64")
 
 
+def _transit(options: Options, source: Source) -> Seal:
+    files = TLSFiles(
+        options.get("tls_ca_cert", ""),
+        options.get("tls_client_cert", ""),
+        options.get("tls_client_key", ""),
+        options.get("tls_server_name", ""),
+        _flag(options, "tls_skip_verify"),
+    )
+    try:
+        client = JSONClient(options["address"], files, TIMEOUT)
+    except ValueError as error:
+        raise BadRequest(f"address: {error}") from None
+    except OSError as error:
+        raise BadRequest(f"the files for TLS cannot be used: {error.strerror}") from None
+    return TransitSeal(_transit_key(options), client, source)
+
+
+def _transit_key(options: Options) -> TransitKey:
+    token = options.get("token", "")
+    if not token.isascii() or not token.isprintable():
+        raise BadRequest("token holds characters that cannot be sent")
+    return TransitKey(
+        address=options.get("address", ""),
+        mount=options.get("mount_path", "transit").strip("/"),
+        name=options.get("key_name", ""),
+        token=Secret(token),
+        namespace=options.get("namespace", "").strip("/"),
+        renew=not _flag(options, "disable_renewal"),
+    )
+
+
+def _flag(options: Options, name: str) -> bool:
+    known = {"true": True, "1": True, "false": False, "0": False, "": False}
+    text = options.get(name, "").lower()
+    if text not in known:
+        raise BadRequest(f"{name} is true or false")
+    return known[text]
+
+
 KINDS: Final[Mapping[str, SealKind]] = {
     STATIC: SealKind(
         options=("current_key_id", "current_key", "previous_key_id", "previous_key"),
@@ -75,4 +120,20 @@ KINDS: Final[Mapping[str, SealKind]] = {
             for name in ("current_key_id", "current_key", "previous_key_id", "previous_key")
         },
     ),
-}
+    TRANSIT: SealKind(
+        options=(
+            "address", "token", "key_name", "mount_path", "namespace", "disable_renewal",
+            "tls_ca_cert", "tls_client_cert", "tls_client_key", "tls_server_name",
+            "tls_skip_verify",
+        ),
+        needed=("address", "token", "key_name"),
+        secrets=("token",),
+        make=_transit,
+        identity=lambda options: _transit_key({**options, "token": ""}).identity,
+        variables={
+            name: (f"TRANSIT_SEAL_{name.upper()}",)
+            for name in ("key_name", "mount_path", "disable_renewal")
+        },
+        fallbacks={"address": ("ADDR",), "token": ("TOKEN",)},
+    ),
+}  # fmt: skip

@@ -46,3 +46,11 @@ class Renewing(Protocol):
     def outdated(self, blob: bytes) -> bool:
         """Whether `blob` should be wrapped anew."""
         ...
+
+
+class Keeping(Protocol):
+    """A seal that has something to keep alive between two uses, such as a token."""
+
+    async def keep(self) -> float:
+        """Do it; the seconds until it is due again. Raises SealUnavailable, CannotUnseal."""
+        ...

@@ -22,6 +22,7 @@ from custody.base.clock import SystemClock
 from custody.base.errors import BadRequest, CustodyError, Unavailable
 from custody.base.ids import SystemSource
 from custody.base.log import describe
+from custody.seals.seal import Seal
 from custody.serve import handoff
 from custody.serve import messages as m
 from custody.serve.channel import Channel, open_channel
@@ -30,10 +31,11 @@ from custody.serve.handoff import Handoff
 from custody.serve.keeper import Keeper
 from custody.serve.page import Page, Slot
 from custody.serve.reload import posted
-from custody.serve.seal_config import open_active, plan_of
+from custody.serve.seal_config import ConfiguredSeal, open_active, plan_of
 from custody.serve.wire import first_rows
 
 MEMBER_DEADLINE = 5.0  # seconds to take or drop a keyring
+KEEP_AGAIN, KEEP_LONGEST = 1.0, 60.0  # seconds between two tries to keep the seal's token alive
 STEWARD = "steward"
 Tell = Callable[[SealAll | Opened], None]
 _log = logging.getLogger(__name__)
@@ -244,20 +246,12 @@ async def run(given: Handoff) -> None:
     loop.set_exception_handler(log.on_loop_error)
     control = socket.socket(fileno=given.custodian)
     control.settimeout(0)
-    slot = Page(given.page).slot(given.slot)
-    slot.claim(os.getpid())
-    clock, source = SystemClock(), SystemSource()
-    seals = given.settings.seals
-    keeper = Keeper(
-        first_rows(given.settings, clock, source),
-        clock,
-        source,
-        open_active(seals, source),
-        plan_of(seals),
-    )
-    custodian = Custodian(keeper, slot, lambda told: send(control, told), shut=given.shut)
+    seal = open_active(given.settings.seals, SystemSource())
+    custodian = _custodian(given, control, seal)
     ended = loop.create_future()
     tasks: set[asyncio.Task[None]] = set()
+    if seal is not None:
+        tasks.add(loop.create_task(_keep(seal)))
 
     def on_control() -> None:
         message, ends = receive(control)
@@ -277,6 +271,28 @@ async def run(given: Handoff) -> None:
     loop.add_signal_handler(signal.SIGHUP, on_reload)
     os.write(given.life, handoff.READY)
     await ended
+
+
+def _custodian(given: Handoff, control: socket.socket, seal: Seal | None) -> Custodian:
+    slot = Page(given.page).slot(given.slot)
+    slot.claim(os.getpid())
+    clock, source = SystemClock(), SystemSource()
+    rows = first_rows(given.settings, clock, source)
+    keeper = Keeper(rows, clock, source, seal, plan_of(given.settings.seals))
+    return Custodian(keeper, slot, lambda told: send(control, told), shut=given.shut)
+
+
+async def _keep(seal: ConfiguredSeal) -> None:
+    """Keep alive what the seal needs; a failure is told, and tried again ever more slowly."""
+    pause = KEEP_AGAIN
+    while True:
+        try:
+            wait = await seal.keep()
+            pause = KEEP_AGAIN
+        except Unavailable as error:
+            _log.warning("seal: %s", "; ".join(error.messages))
+            wait, pause = pause, min(2 * pause, KEEP_LONGEST)
+        await asyncio.sleep(wait)
 
 
 def _take(keyring: Keyring) -> m.TakeKeyring:

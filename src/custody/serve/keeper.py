@@ -213,7 +213,7 @@ class Keeper:
                 root_key = await self._seal.unwrap(stored(rows, MetaRow.ROOT_KEY), Purpose.ROOT_KEY)
                 return Held(root_key, _keyring(rows, root_key), self._seal)
             except Unavailable as error:
-                self._error = "; ".join(error.messages)
+                self._error = error.messages[0]  # anybody may see it; the others are for the log
                 raise
 
     def adopt(self, held: Held) -> bool:

@@ -5,7 +5,7 @@ file, so that a key in one is never in another process.
 """
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,8 @@ _ENV: Final = "env://"
 _TYPE: Final = "SEAL_TYPE"
 _RAW_KEY: Final = 32  # bytes of a key in a file that is no text
 _MAX_FILE: Final = 64 * 1024
+_NOTHING_TO_KEEP: Final = 3600.0  # seconds
+_FLAGS: Final = frozenset({"disable_renewal", "tls_skip_verify"})
 Environment = Mapping[str, str]
 
 
@@ -54,13 +56,13 @@ def plan_of(stanzas: Sequence[SealStanza]) -> Plan:
     return Plan(active[0] if active else Named(SHAMIR), disabled)
 
 
-def open_active(stanzas: Sequence[SealStanza], source: Source) -> Seal | None:
+def open_active(stanzas: Sequence[SealStanza], source: Source) -> "ConfiguredSeal | None":
     """The automatic seal, None where it is Shamir's. It reads its files when it is first used."""
     found = [one for one in stanzas if not one.disabled]
-    return _Configured(found[0], source) if found else None
+    return ConfiguredSeal(found[0], source) if found else None
 
 
-class _Configured:
+class ConfiguredSeal:
     """A seal of the configuration that is made when it is first asked for something.
 
     What is wrong with its files then is told, and tried again with the next call.
@@ -86,6 +88,12 @@ class _Configured:
         tell: Callable[[bytes], bool] = getattr(self._made(), "outdated", lambda _blob: False)
         return tell(blob)
 
+    async def keep(self) -> float:
+        """As the seal itself, where it has anything to keep alive."""
+        seal = self._made()
+        keep: Callable[[], Awaitable[float]] | None = getattr(seal, "keep", None)
+        return _NOTHING_TO_KEEP if keep is None else await keep()
+
     def _made(self) -> Seal:
         if self._seal is None:
             kind = KINDS[self._stanza.kind]
@@ -96,7 +104,9 @@ class _Configured:
             try:
                 self._seal = kind.make(options, self._source)
             except BadRequest as error:
-                raise SealUnavailable(f"seal {self.kind}: {error.messages[0]}") from None
+                raise SealUnavailable(
+                    "the seal's configuration cannot be used", error.messages[0]
+                ) from None
         return self._seal
 
 
@@ -119,7 +129,7 @@ class _Reader:
             known = ", ".join((SHAMIR, *KINDS))
             raise BadConfiguration(f'{block.at}: unknown seal "{name}"; this release has {known}')
         self.warnings += fields.check(Known((*kind.options, "disabled"), frozenset({"priority"})))
-        options = {key: fields.text(key) for key in kind.options if fields.has(key)}
+        options = {key: _text(fields, key) for key in kind.options if fields.has(key)}
         return self._checked(name, options, f"{block.at}, seal {name}", fields.flag("disabled"))
 
     def of_environment(self, name: str) -> SealStanza:
@@ -138,6 +148,11 @@ class _Reader:
                 option: given
                 for option, names in kind.variables.items()
                 if (given := self.variable(names))
+            }
+            options |= {
+                option: given
+                for option, names in kind.fallbacks.items()
+                if not options.get(option) and (given := self.variable(names))
             }
         options = {key: self._resolved(text, f"{at}, {key}") for key, text in options.items()}
         missing = [option for option in kind.needed if not options.get(option)]
@@ -159,6 +174,13 @@ class _Reader:
         return found
 
 
+def _text(fields: Fields, key: str) -> str:
+    """An option as text; true is written with and without quotes. Raises BadConfiguration."""
+    if key in _FLAGS:
+        return "true" if fields.flag(key) else "false"
+    return fields.text(key)
+
+
 class _NoRandomness:
     """For a seal that is made to be looked at and not used."""
 
@@ -176,7 +198,9 @@ def _content(text: str) -> str:
         with path.open("rb") as file:
             data = file.read(_MAX_FILE)
     except OSError as error:
-        raise SealUnavailable(f"cannot read {path}: {error.strerror}") from None
+        raise SealUnavailable(
+            "a file of the seal cannot be read", f"{path}: {error.strerror}"
+        ) from None
     if len(data) == _RAW_KEY:
         return base64.b64encode(data).decode()
     return data.decode("ascii", errors="replace").strip()

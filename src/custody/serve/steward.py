@@ -104,10 +104,11 @@ class Steward:
 async def run(member: Member) -> None:
     """Join the node and do the jobs until asked to stop."""
     steward = Steward(member)
-    steward.launch([Readers(member.store), Unseal(member.parts)])
+    steward.launch([Readers(member.store)])
     member.on_unsealed = steward.unsealed
     member.on_reloaded = steward.reloaded
     await member.join()
+    steward.launch([Unseal(member.parts)])
     member.ready()
     await member.stopping.wait()
     await steward.stop()

@@ -101,6 +101,9 @@ def test_the_environment_wins_over_the_file_and_can_choose_the_seal(tmp_path: Pa
          "previous_key_id and previous_key belong together"),
         ('seal "static" { current_key_id = "a"\n current_key = "env://NOT_SET" }',
          "the variable NOT_SET is not set"),
+        ('seal "transit" { address = "http://a" }', "token, key_name must be given"),
+        ('seal "transit" { address = "here"\n token = "t"\n key_name = "k" }',
+         "an address is written https://HOST:PORT"),
         (STATIC + STATIC, "two seals are not disabled: static, static"),
     ],
 )  # fmt: skip
@@ -109,6 +112,44 @@ def test_a_seal_that_cannot_be_is_refused(tmp_path: Path, text: str, refusal: st
         seals(tmp_path, text)
     assert refusal in str(caught.value)
     assert "abcd" not in str(caught.value).replace(KEY, "")
+
+
+TRANSIT = """seal "transit" {
+  address = "https://kms.example.com:8200/"
+  token = "file:///nowhere/token"
+  key_name = "unseal"
+  mount_path = "kms/transit/"
+  disable_renewal = "true"
+  tls_skip_verify = true
+}
+"""
+
+
+def test_a_transit_seal_is_read_whole(tmp_path: Path) -> None:
+    found = seals(tmp_path, TRANSIT)[0]
+    assert found.options == {
+        "address": "https://kms.example.com:8200/", "token": "file:///nowhere/token",
+        "key_name": "unseal", "mount_path": "kms/transit/", "disable_renewal": "true",
+        "tls_skip_verify": "true",
+    }  # fmt: skip
+    assert found.identity == "https://kms.example.com:8200||kms/transit|unseal"
+
+
+def test_what_a_transit_seal_lacks_may_come_from_the_environment(tmp_path: Path) -> None:
+    variables = {
+        "VAULT_ADDR": "http://127.0.0.1:9", "VAULT_TOKEN": "t",
+        "VAULT_TRANSIT_SEAL_KEY_NAME": "other",
+    }  # fmt: skip
+    given = seals(tmp_path, 'seal "transit" { key_name = "mine" }', variables)[0].options
+    assert given == {"address": "http://127.0.0.1:9", "token": "t", "key_name": "other"}
+    kept = seals(tmp_path, TRANSIT, variables)[0].options
+    assert kept["address"] == "https://kms.example.com:8200/"
+
+
+def test_a_transit_seal_that_was_given_up_keeps_who_it_was_and_no_token(tmp_path: Path) -> None:
+    block = TRANSIT.replace("{", "{ disabled = true", 1)
+    identity = "https://kms.example.com:8200||kms/transit|unseal"
+    assert seals(tmp_path, block) == [SealStanza("transit", identity, disabled=True)]
 
 
 def test_a_disabled_seal_is_known_by_name_and_its_key_is_not_kept(tmp_path: Path) -> None:
