@@ -89,6 +89,16 @@ MUTE = [case for case in CLOSED if case.path not in wrap.PATHS]
 SUDO = [case for case in CASES if case.access is Access.SUDO]
 WITH_BODY = [case for case in CASES if case.op in BODIED]
 TYPED = [case for case in CASES if case.typed]
+LISTING = {Op.LIST, Op.SCAN}
+ENVELOPE = {
+    "request_id", "lease_id", "renewable", "lease_duration",
+    "data", "wrap_info", "warnings", "auth",
+}  # fmt: skip
+WRAPPABLE = [
+    case
+    for case in CASES
+    if not case.route.raw and not (case.route.sealed and case.access is Access.PUBLIC)
+]
 SHUT_WHEN_SEALED = [case for case in CASES if not case.route.sealed]
 
 
@@ -233,6 +243,28 @@ def test_no_value_of_a_field_is_an_internal_error(case: Case) -> None:
                 sent = value if case.op in BODIED else quote(str(value))
                 answer = await ask(server, case, server.root_token, {name: sent})
                 assert answer.status != 500, (name, value, answer.body)
+
+    on_server(test)
+
+
+@pytest.mark.parametrize("case", WRAPPABLE, ids=str)
+def test_every_answer_with_a_body_is_wrapped_where_that_is_asked_for(case: Case) -> None:
+    async def test(server: MemoryServer) -> None:
+        headers = (("X-Vault-Wrap-TTL", "60"),)
+        answer = await server.call(
+            VERBS[case.op],
+            case.path,
+            token=server.root_token,
+            body={"x": "y"} if case.op in BODIED else None,
+            headers=headers,
+        )
+        if answer.status != 200:
+            assert not answer.body or "errors" in answer.json
+            return
+        shown = answer.json
+        assert shown["wrap_info"]["creation_path"] == case.path.rstrip("/") or case.op in LISTING
+        assert [shown[name] for name in ("data", "auth", "warnings")] == [None] * 3
+        assert set(shown) == ENVELOPE
 
     on_server(test)
 

@@ -17,7 +17,10 @@ _ROUNDS = 2000
 _CONNECTIONS = 24
 _RACES = 60
 _WRITERS = 3
-_WIDE = 'path "secret/data/stale/*" { capabilities = ["create", "update", "read"] }'
+_WIDE = """
+path "secret/data/stale/*" { capabilities = ["create", "update", "read"] }
+path "auth/token/create"   { capabilities = ["update"] }
+"""
 _TIGHT = 'path "secret/data/stale/*" { capabilities = ["create", "update"] }'
 
 
@@ -42,7 +45,7 @@ def test_what_is_taken_away_is_refused_by_the_next_request_on_any_connection(
     stale = 0
     for number in range(_ROUNDS):
         admin, before, *after = chance.sample(connections, 5)
-        take_away = (_revoked, _tightened, _disabled)[number % 3]
+        take_away = (_revoked, _tightened, _disabled, _bereft, _leaked)[number % 5]
         stale += take_away(admin, before, after)
     assert stale == 0
 
@@ -51,6 +54,27 @@ def _revoked(admin: Client, before: Client, after: list[Client]) -> int:
     token = _token(admin)
     assert before.call("GET", "secret/data/stale/one", token=token).status == 200
     admin.expect(204, "POST", "auth/token/revoke", {"token": token})
+    return sum(
+        client.call("GET", "secret/data/stale/one", token=token).status != 403 for client in after
+    )
+
+
+def _bereft(admin: Client, before: Client, after: list[Client]) -> int:
+    """A batch token, of which nothing is stored, falls with the token that made it."""
+    parent = _token(admin)
+    made = admin.call("POST", "auth/token/create", {"type": "batch"}, token=parent)
+    token = str(made.body["auth"]["client_token"])
+    assert before.call("GET", "secret/data/stale/one", token=token).status == 200
+    admin.expect(204, "POST", "auth/token/revoke", {"token": parent})
+    return sum(
+        client.call("GET", "secret/data/stale/one", token=token).status != 403 for client in after
+    )
+
+
+def _leaked(admin: Client, before: Client, after: list[Client]) -> int:
+    token = _token(admin)
+    assert before.call("GET", "secret/data/stale/one", token=token).status == 200
+    admin.expect(200, "POST", "sys/leaked-tokens", {"texts": [f"found: {token}"]})
     return sum(
         client.call("GET", "secret/data/stale/one", token=token).status != 403 for client in after
     )
