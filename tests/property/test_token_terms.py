@@ -75,14 +75,10 @@ class TokenTerms(RuleBasedStateMachine):
         with self.bench.tables.transaction() as txn:
             service.create(txn, made.spec, handle, None, self.bench.now_ns)
         of_role = (role.explicit_max_ttl, role.period) if role else (0, 0)
-        own_explicit = _least(explicit, of_role[0]) if explicit else 0
-        own_period = _least(period, of_role[1]) if period else 0
-        expected = self._granted(ttl, own_explicit, own_period, of_role, age=0)
+        expected = self._granted(ttl, explicit, period, of_role)
         assert made.spec.ttl == expected
-        model = Model(
-            name, self.now, own_explicit, own_period, self.now + expected, role is not None
-        )
-        self.tokens.append(model)
+        until = self.now + expected
+        self.tokens.append(Model(name, self.now, explicit, period, until, role is not None))
 
     @precondition(lambda self: self.tokens)
     @rule(pick=st.integers(min_value=0, max_value=10**6), increment=seconds)
@@ -121,14 +117,12 @@ class TokenTerms(RuleBasedStateMachine):
         for token in self.tokens:
             assert self.bench.good(token.name) == (self.now < token.until)
 
-    def _granted(
-        self, ttl: int, explicit: int, period: int, of_role: tuple[int, int], *, age: int
-    ) -> int:
+    def _granted(self, ttl: int, explicit: int, period: int, of_role: tuple[int, int]) -> int:
         most, every = _least(explicit, of_role[0]), _least(period, of_role[1])
         longest = min(LIMITS.max_ttl, most or NEVER)
         if every:
-            return min(every, longest, (most or NEVER) - age)
-        return min(ttl or LIMITS.default_ttl, longest - age)
+            return min(every, longest)
+        return min(ttl or LIMITS.default_ttl, longest)
 
 
 def _least(one: int, other: int) -> int:

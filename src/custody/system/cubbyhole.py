@@ -47,8 +47,8 @@ def read(request: Request, rows: SystemRows) -> Reply:
 
 def write(request: Request, txn: SystemTransaction) -> None:
     """Keep a value at a path, as long as the caller's token lives."""
-    place, name = _place(request, txn), _name(request)
-    if name.endswith(b"/"):
+    place, name = _place(request, txn), _encoded(request)
+    if not name or name.endswith(b"/"):
         raise BadRequest("cannot write to a path ending in '/'")
     if not request.raw:
         raise BadRequest("missing data fields")
@@ -60,7 +60,9 @@ def write(request: Request, txn: SystemTransaction) -> None:
 
 def delete(request: Request, txn: SystemTransaction) -> None:
     """Erase what the caller's token keeps at a path, if anything."""
-    txn.delete(Table.CUBBYHOLE, _place(request, txn) + _name(request))
+    place, name = _place(request, txn), _encoded(request)
+    if name:
+        txn.delete(Table.CUBBYHOLE, place + name)
 
 
 def list_names(request: Request, rows: SystemRows) -> Reply:

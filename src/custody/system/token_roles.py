@@ -10,6 +10,7 @@ from custody.plugin.fields import Duration, Fields, Strings
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Op, Route, reads, writes
 from custody.token import cidr, roles
+from custody.token.plan import clean_policies
 from custody.token.roles import TokenRole
 
 MAX_PAGE: Final = 10_000  # names in one answer
@@ -142,6 +143,8 @@ def _seconds(name: str, value: int) -> int:
 
 def _policies(name: str, texts: list[str]) -> tuple[str, ...]:
     """Names or patterns as roles keep them: trimmed, in lower case, each once, sorted."""
+    if name == "allowed_policies":
+        return clean_policies(_bounded(name, texts), add_default=False)
     return tuple(sorted({text.strip().lower() for text in _bounded(name, texts)} - {""}))
 
 

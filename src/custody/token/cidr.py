@@ -8,6 +8,7 @@ from ipaddress import (
     IPv6Address,
     IPv6Network,
     ip_address,
+    ip_interface,
     ip_network,
 )
 
@@ -51,11 +52,11 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 def _spelling(text: str) -> str:
     try:
-        network = _network(text)
+        found = ip_interface(text)
     except ValueError:
         raise BadRequest(
             f'error parsing role fields: error parsing address "{text}": Unable to convert '
             f'"{text}" to an IPv4 or IPv6 address, or a UNIX Socket'
         ) from None
-    single = network.prefixlen == network.max_prefixlen
-    return str(network.network_address if single else network)
+    single = found.network.prefixlen == found.max_prefixlen
+    return str(found.ip) if single else found.with_prefixlen

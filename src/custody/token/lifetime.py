@@ -30,6 +30,13 @@ def lesser(one: int, other: int) -> int:
     return min(one, other) if one and other else one or other
 
 
+def ceiling(terms: Terms, limits: Limits) -> int:
+    """How many seconds from its creation a token may live at most; 0: for ever, if renewed."""
+    if terms.period:
+        return terms.explicit_max
+    return min(limits.max_ttl, terms.explicit_max or limits.max_ttl)
+
+
 def grant(terms: Terms, limits: Limits) -> tuple[int, tuple[str, ...]]:
     """The TTL granted from now, and warnings where it is less than was asked for.
 
@@ -40,7 +47,7 @@ def grant(terms: Terms, limits: Limits) -> tuple[int, tuple[str, ...]]:
     maximum = min(limits.max_ttl, terms.explicit_max or limits.max_ttl)
     warnings: list[str] = []
     if terms.period:
-        ttl, ceiling = terms.period, terms.explicit_max
+        ttl = terms.period
         if ttl > maximum:
             warnings.append(
                 f'period of "{_human(ttl)}" exceeded the effective max_ttl of "{_human(maximum)}"; '
@@ -48,10 +55,11 @@ def grant(terms: Terms, limits: Limits) -> tuple[int, tuple[str, ...]]:
             )
             ttl = maximum
     else:
-        ttl, ceiling = terms.wanted if terms.wanted > 0 else limits.default_ttl, maximum
-    if not ceiling:
+        ttl = terms.wanted if terms.wanted > 0 else limits.default_ttl
+    longest = ceiling(terms, limits)
+    if not longest:
         return ttl, tuple(warnings)
-    left = ceiling - terms.age
+    left = longest - terms.age
     if left <= 0:
         raise BadRequest("past the max TTL, cannot renew")
     if ttl > left:

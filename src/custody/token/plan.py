@@ -75,8 +75,8 @@ class Plan:
 class _Times:
     """What was found of a token's life, in seconds; 0 is none.
 
-    `own_*` are what the token itself keeps: what only its role says is read there when it is
-    renewed.
+    `own_*` are what the token itself keeps, as it was asked for: what its role says is read there
+    when it is renewed.
     """
 
     ttl: int
@@ -267,8 +267,8 @@ def _times(asked: Asked, way: Way, limits: Limits, *, root: bool) -> _Times:
         ttl=ttl,
         explicit_max=explicit,
         period=period,
-        own_explicit_max=explicit if own_explicit else 0,
-        own_period=period if own_period else 0,
+        own_explicit_max=own_explicit,
+        own_period=own_period,
         warnings=tuple(warnings),
     )
 

@@ -19,7 +19,7 @@ from custody.base.store import Rows, Table, Transaction
 from custody.crypto.mac import Authenticator
 from custody.token import roles
 from custody.token.entry import SPENT, WRAPPING_POLICIES, Handle, Spec, TokenEntry, decode_entry
-from custody.token.lifetime import Limits, Terms, grant, lesser
+from custody.token.lifetime import Limits, Terms, ceiling, grant, lesser
 from custody.token.rows import (
     HASH,
     expiry_key,
@@ -203,17 +203,19 @@ def renew(
         raise BadRequest("lease is not renewable")
     period, explicit_max = _bounds(txn, entry)
     granted_at = entry.last_renewal_ns or entry.created_ns
-    last_grant = (entry.expires_ns - granted_at) // NANOSECOND
+    last_grant = -(-(entry.expires_ns - granted_at) // NANOSECOND)
     terms = Terms(
         wanted=increment if increment > 0 else last_grant,
         period=period,
         explicit_max=explicit_max,
-        age=-(-(now_ns - entry.created_ns) // NANOSECOND),
+        age=now_ns // NANOSECOND - entry.created_ns // NANOSECOND,
     )
     ttl, warnings = grant(terms, limits)
-    renewed = msgspec.structs.replace(
-        entry, expires_ns=now_ns + ttl * NANOSECOND, last_renewal_ns=now_ns
-    )
+    expires_ns = now_ns + ttl * NANOSECOND
+    longest = ceiling(terms, limits)
+    if longest:  # ages are whole seconds, as Vault counts them; the end is exact
+        expires_ns = min(expires_ns, entry.created_ns + longest * NANOSECOND)
+    renewed = msgspec.structs.replace(entry, expires_ns=expires_ns, last_renewal_ns=now_ns)
     store(txn, token_hash, renewed, before=entry)
     return Renewed(renewed, ttl, warnings)
 

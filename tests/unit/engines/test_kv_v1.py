@@ -85,7 +85,7 @@ def test_a_secret_says_for_how_long_it_may_be_kept(
 @pytest.mark.parametrize(
     ("path", "data", "text"),
     [
-        ("", {"a": 1}, "missing path"),
+        ("", {"a": 1}, "cannot write to a path ending in '/'"),
         ("a/", {"a": 1}, "cannot write to a path ending in '/'"),
         ("a", {}, "missing data fields"),
         ("a//b", {"a": 1}, "a segment of the path is empty"),

@@ -110,7 +110,9 @@ class TokenLives(RuleBasedStateMachine):
         assert good
         assert token.expires_ns
         assert renewed.entry.expires_ns <= renewed.entry.created_ns + 200 * NANOSECOND
-        token.expires_ns = now_ns + renewed.ttl * NANOSECOND
+        ends_ns = now_ns + renewed.ttl * NANOSECOND
+        assert ends_ns - NANOSECOND < renewed.entry.expires_ns <= ends_ns
+        token.expires_ns = renewed.entry.expires_ns
 
     @rule(seconds=st.sampled_from([0.4, 3, 30, 130]))
     def wait(self, seconds: float) -> None:

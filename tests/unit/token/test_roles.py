@@ -203,7 +203,7 @@ def test_of_two_bounds_the_lesser_counts_and_is_told() -> None:
         ),
     )
     spec = both.spec
-    assert (spec.explicit_max_ttl, spec.period, spec.ttl, spec.num_uses) == (3600, 600, 600, 3)
+    assert (spec.explicit_max_ttl, spec.period, spec.ttl, spec.num_uses) == (10800, 600, 600, 3)
     assert made({"num_uses": 3}, policies=("x",), num_uses=1).spec.num_uses == 1
     assert made({"num_uses": 3}, policies=("x",)).spec.num_uses == 3
 

@@ -204,10 +204,20 @@ def test_renewal_never_passes_the_maximum_from_creation(bench: TokenBench) -> No
     bench.make("a", ttl=3000)
     bench.advance(2999.5)
     renewed = renew(bench, "a", 3000)
-    assert renewed.ttl == 600
+    assert renewed.ttl == 601  # ages are counted from second to second, as Vault does
     assert renewed.warnings == (
-        'TTL of "50m" exceeded the effective max_ttl of "10m"; TTL value is capped accordingly',
+        'TTL of "50m" exceeded the effective max_ttl of "10m1s"; TTL value is capped accordingly',
     )
+    assert renewed.entry.expires_ns == renewed.entry.created_ns + LIMITS.max_ttl * NANOSECOND
+
+
+def test_a_renewal_in_the_second_of_creation_is_not_capped(bench: TokenBench) -> None:
+    bench.make("a", ttl=LIMITS.max_ttl)
+    bench.advance(0.3)
+    for _ in range(3):
+        renewed = renew(bench, "a", 0)
+        assert (renewed.ttl, renewed.warnings) == (LIMITS.max_ttl, ())
+        assert renewed.entry.expires_ns == renewed.entry.created_ns + LIMITS.max_ttl * NANOSECOND
 
 
 def test_a_periodic_token_renews_for_ever(bench: TokenBench) -> None:

@@ -38,9 +38,7 @@ def read(request: Request, storage: Storage) -> Reply:
 def write(request: Request, storage: Storage) -> None:
     """Set the secret; what was there is replaced whole. Raises BadRequest."""
     path = request.params["path"]
-    if not path:
-        raise BadRequest("missing path")
-    if path.endswith("/"):
+    if not path or path.endswith("/"):
         raise BadRequest("cannot write to a path ending in '/'")
     if not request.raw:
         raise BadRequest("missing data fields")
@@ -102,9 +100,12 @@ def _payload(storage: Storage, object_id: bytes) -> dict[str, Any]:
 
 def _lease(data: dict[str, Any], default: int) -> int:
     """For how many seconds a client may keep the secret: what its own `ttl` or `lease` says."""
-    wanted = data["ttl"] if "ttl" in data else data.get("lease")
-    if wanted is None:
+    name = "ttl" if "ttl" in data else "lease"
+    if name not in data:
         return default
+    wanted = data[name]
+    if wanted is None:
+        return 0
     try:
         return max(0, parse_seconds(wanted))
     except BadRequest:
