@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 FAR = BEGAN + timedelta(days=36500)
@@ -41,6 +41,32 @@ def self_signed(
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
+    return _write(directory, signed, key)
+
+
+def client_of(authority: Path, directory: Path) -> Path:
+    """Write a client's cert.pem and key.pem, signed by the authority in `authority`."""
+    issuer = x509.load_pem_x509_certificate((authority / "cert.pem").read_bytes())
+    text = (authority / "key.pem").read_bytes()
+    signer = serialization.load_pem_private_key(text, password=None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "client")]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(BEGAN)
+        .not_valid_after(FAR)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("client")]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    return _write(directory, signed, key)
+
+
+def _write(directory: Path, signed: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Path:
     (directory / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     (directory / "key.pem").write_bytes(
         key.private_bytes(

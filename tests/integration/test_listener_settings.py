@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.harness import Server
+from tests.certificates import client_of, self_signed, trusting_any
+from tests.harness import Client, Server
 
 _LISTENER = """
 tls_disable = true
@@ -65,3 +66,35 @@ def test_a_request_over_the_listeners_limit_is_refused_before_the_routes(proxied
     body = json.dumps({"data": {"k": "v" * 8192}}).encode()
     assert proxied.call("PUT", "secret/data/x", body).status == 413
     assert proxied.call("PUT", "secret/data/x", {"data": {"k": "v" * 4000}}).status == 200
+
+
+def test_only_clients_with_a_certificate_of_the_authority_are_taken(tmp_path: Path) -> None:
+    server_files, known_files, other_files = (tmp_path / name for name in ("own", "known", "other"))
+    for directory in (server_files, known_files, other_files):
+        directory.mkdir()
+    self_signed(server_files)  # the authority, too
+    client_of(server_files, known_files)
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    self_signed(stranger)
+    client_of(stranger, other_files)
+    listener = f"""
+        tls_cert_file = "{server_files}/cert.pem"
+        tls_key_file = "{server_files}/key.pem"
+        tls_client_ca_file = "{server_files}/cert.pem"
+        tls_require_and_verify_client_cert = true
+    """
+    known = trusting_any()
+    known.load_cert_chain(known_files / "cert.pem", known_files / "key.pem")
+    with Server(tmp_path, listener=listener, tls=known) as server:
+        server.initialise()
+        for shown in (None, other_files):
+            other = trusting_any()
+            if shown is not None:
+                other.load_cert_chain(shown / "cert.pem", shown / "key.pem")
+            with (
+                Client(server.port, tls=other) as client,
+                pytest.raises((OSError, http.client.HTTPException)),
+            ):
+                client.call("GET", "sys/health")
+        server.expect(200, "GET", "sys/health")

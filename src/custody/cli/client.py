@@ -18,9 +18,10 @@ from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
 from custody.base.secret import Secret
 from custody.cli.errors import RemoteError, UsageError
+from custody.cli.link import headers_of, link_to, target_of
 from custody.cli.output import to_json
 from custody.cli.request import Answer, Instead, Request
-from custody.cli.settings import TLS, Connection, Show
+from custody.cli.settings import Connection, Show
 
 _REDIRECTS = frozenset({301, 302, 307, 308})
 _NOT_FOUND = 404
@@ -143,10 +144,18 @@ class Client:
     def _round_trip(
         self, address: SplitResult, request: Request, target: str
     ) -> tuple[int, bytes, str]:
-        headers, body = _headers(self._connection, request), _encoded(request.body)
-        link = _link(address, self._connection)
+        connection = self._connection
+        headers, body = _headers(connection, request), _encoded(request.body)
+        link = link_to(address, connection)
+        if connection.pace is not None:
+            connection.pace.wait()
         try:
-            link.request(request.method, target, body, headers)
+            link.request(
+                request.method,
+                target_of(address, connection, target),
+                body,
+                {**headers, **headers_of(address, connection)},
+            )
             response = link.getresponse()
             return response.status, response.read(), response.getheader("Location", "")
         except (OSError, http.client.HTTPException) as error:
@@ -242,50 +251,6 @@ def _headers(connection: Connection, request: Request) -> dict[str, bytes]:
             what = "the token" if name == "X-Vault-Token" else f"the header {name}"
             raise UsageError(f"{what} holds characters that cannot be sent")
     return {name: value.encode() for name, value in named}
-
-
-def _link(address: SplitResult, connection: Connection) -> http.client.HTTPConnection:
-    host, port = address.hostname or "", address.port
-    if address.scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=connection.timeout)
-    return _TLSLink(host, port, connection)
-
-
-class _TLSLink(http.client.HTTPSConnection):
-    """An HTTPS connection that may expect another name in the certificate than it dials."""
-
-    def __init__(self, host: str, port: int | None, connection: Connection) -> None:
-        self._tls = _tls_context(connection.tls)
-        self._name = connection.tls.server_name or host
-        super().__init__(host, port, timeout=connection.timeout, context=self._tls)
-
-    def connect(self) -> None:
-        """Dial, then prove the server's name."""
-        plain = socket.create_connection((self.host, self.port), self.timeout)
-        try:
-            self.sock = self._tls.wrap_socket(plain, server_hostname=self._name)
-        except OSError:
-            plain.close()
-            raise
-
-
-def _tls_context(tls: TLS) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(
-            cafile=tls.ca_cert or None,
-            capath=tls.ca_path or None,
-            cadata=tls.ca_cert_pem or None,
-        )
-        if tls.client_cert:
-            context.load_cert_chain(tls.client_cert, tls.client_key or None)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not valid PEM"
-        raise UsageError(f"cannot load the certificates for TLS: {reason}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls.skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _unexpected(raw: bytes) -> str:

@@ -1,7 +1,7 @@
 """How the server is reached: options first, then the environment, then Vault's defaults."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,6 +12,7 @@ from custody.cli import token_store
 from custody.cli.environment import Environment
 from custody.cli.errors import UsageError
 from custody.cli.flags import Options
+from custody.cli.pace import Pace, read_pace
 
 DEFAULT_ADDRESS = "https://127.0.0.1:8200"
 _DEFAULT_TIMEOUT = 60.0  # seconds
@@ -36,6 +37,7 @@ class TLS:
     ca_cert_pem: str = ""
     ca_path: str = ""
     client_cert: str = ""
+    client_cert_pem: Secret[str] | None = None  # certificate and key
     client_key: str = ""
     server_name: str = ""
     skip_verify: bool = False
@@ -55,12 +57,17 @@ class Connection:
     follow_redirects: bool
     retries: int = 0  # of reads, and of nothing else
     show: Show = Show.ANSWER
+    proxy: SplitResult | None = field(default=None, repr=False)  # may hold a password
+    pace: Pace | None = None
 
 
 def connection(options: Options, environment: Environment, *, with_token: bool) -> Connection:
     """The connection that options and environment describe. Raises UsageError."""
+    if environment.switch("SRV_LOOKUP"):
+        raise UsageError("SRV_LOOKUP is not understood: name host and port in CUSTODY_ADDR")
+    address = _address(options, environment)
     return Connection(
-        address=_address(options, environment),
+        address=address,
         token=current_token(environment) if with_token else None,
         tls=_tls(options, environment),
         timeout=_timeout(environment),
@@ -70,6 +77,8 @@ def connection(options: Options, environment: Environment, *, with_token: bool) 
         follow_redirects=not _switch(options, environment, "disable-redirects"),
         retries=_retries(environment),
         show=_show(options),
+        proxy=_proxy(address, environment),
+        pace=read_pace(environment.get("RATE_LIMIT")),
     )
 
 
@@ -111,16 +120,50 @@ def _address(options: Options, environment: Environment) -> SplitResult:
     return parts
 
 
+def _proxy(address: SplitResult, environment: Environment) -> SplitResult | None:
+    """The proxy that is named for this server, or the one that the environment names for all."""
+    text = environment.get("PROXY_ADDR") or environment.get("HTTP_PROXY")
+    if not text and not _is_direct(address.hostname or "", environment):
+        name = f"{address.scheme}_proxy"
+        text = environment.variables.get(name.upper()) or environment.variables.get(name, "")
+    if not text:
+        return None
+    wrong = "the proxy's address is not a URL: write it as http://host:3128"
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        port = parts.port
+    except ValueError:
+        raise UsageError(wrong) from None
+    if parts.scheme != "http" or not parts.hostname or port == 0:
+        raise UsageError(wrong)
+    return parts
+
+
+def _is_direct(host: str, environment: Environment) -> bool:
+    """Whether NO_PROXY names the host, or the domain that it is in."""
+    given = environment.variables.get("NO_PROXY") or environment.variables.get("no_proxy", "")
+    if host == "localhost" or host.startswith("127.") or host == "::1":
+        return True
+    names = [name.strip().lower().lstrip(".") for name in given.split(",") if name.strip()]
+    return any(name in ("*", host) or host.endswith(f".{name}") for name in names)
+
+
 def _tls(options: Options, environment: Environment) -> TLS:
     return TLS(
         ca_cert=_either(options, environment, "ca-cert", "CACERT"),
         ca_cert_pem=environment.get("CACERT_BYTES"),
         ca_path=_either(options, environment, "ca-path", "CAPATH"),
         client_cert=_either(options, environment, "client-cert", "CLIENT_CERT"),
+        client_cert_pem=_client_pem(environment),
         client_key=_either(options, environment, "client-key", "CLIENT_KEY"),
         server_name=_either(options, environment, "tls-server-name", "TLS_SERVER_NAME"),
         skip_verify=_switch(options, environment, "tls-skip-verify"),
     )
+
+
+def _client_pem(environment: Environment) -> Secret[str] | None:
+    parts = environment.get("CLIENT_CERT_BYTES"), environment.get("CLIENT_KEY_BYTES")
+    return Secret("\n".join(parts)) if parts[0] else None
 
 
 def _timeout(environment: Environment) -> float:

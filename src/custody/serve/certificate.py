@@ -17,7 +17,17 @@ def check_all(settings: Settings) -> None:
 
 
 def check(tls: TLS) -> None:
-    """Raise BadCertificate unless the key belongs to the certificate and both can be read."""
+    """Raise BadCertificate unless the key belongs to the certificate, and all can be read."""
+    _check_own(tls)
+    if tls.client_ca_file:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tls.client_ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            reason = "it is not valid PEM" if isinstance(error, ssl.SSLError) else error.strerror
+            raise BadCertificate(f"{tls.client_ca_file}: {reason}") from error
+
+
+def _check_own(tls: TLS) -> None:
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_password)

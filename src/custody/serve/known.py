@@ -80,7 +80,6 @@ _PROXY: Final = (
     "the HTTP server reads its connections itself and knows no PROXY protocol; let the proxy"
     " speak HTTP and set x_forwarded_for_authorized_addrs"
 )
-_CLIENT_CERTIFICATES: Final = "this release does not verify client certificates"
 _REDACT: Final = "this release cannot hide it; keep the status paths from strangers by a proxy"
 REFUSED_LISTENER: Final = {
     "chroot_namespace": "this release has no namespaces to confine a listener to",
@@ -91,6 +90,4 @@ REFUSED_LISTENER: Final = {
     "redact_version": _REDACT,
     "tls_cipher_suites": "the suites cannot be chosen; all that are offered have forward secrecy"
     " and authenticated encryption",
-    "tls_client_ca_file": _CLIENT_CERTIFICATES,
-    "tls_require_and_verify_client_cert": _CLIENT_CERTIFICATES,
 }

@@ -15,8 +15,9 @@ DEFAULT_PORT: Final = 8200
 _KNOWN: Final = Known(
     (
         "address", "custom_response_headers", "http_read_header_timeout", "http_read_timeout",
-        "max_request_size", "tls_cert_file", "tls_disable", "tls_key_file", "tls_max_version",
-        "tls_min_version", "x_forwarded_for_authorized_addrs", "x_forwarded_for_hop_skips",
+        "max_request_size", "tls_cert_file", "tls_client_ca_file", "tls_disable", "tls_key_file",
+        "tls_max_version", "tls_min_version", "tls_require_and_verify_client_cert",
+        "x_forwarded_for_authorized_addrs", "x_forwarded_for_hop_skips",
         "x_forwarded_for_reject_not_authorized", "x_forwarded_for_reject_not_present",
     ),
     IGNORED_LISTENER,
@@ -73,11 +74,29 @@ def _tls(fields: Fields, host: str, at: str, warnings: list[str]) -> TLS | None:
             " (or tls_disable = true, if plain HTTP is what you want)"
         )
     for name in ("tls_cert_file", "tls_key_file"):
-        if not os.access(fields.text(name), os.R_OK):
-            raise fields.error(name, f"cannot read {fields.text(name)}")
+        _check_readable(fields, name)
     if fields.choice("tls_max_version", "tls13", ("tls12", "tls13")) != "tls13":
         raise fields.error("tls_max_version", "this release cannot forbid TLS 1.3")
-    return TLS(cert, key, fields.choice("tls_min_version", "tls12", ("tls12", "tls13")))
+    oldest = fields.choice("tls_min_version", "tls12", ("tls12", "tls13"))
+    return TLS(cert, key, oldest, _client_ca(fields))
+
+
+def _client_ca(fields: Fields) -> str:
+    """The authority of the clients, where only theirs are taken."""
+    demanded, name = "tls_require_and_verify_client_cert", "tls_client_ca_file"
+    if not fields.flag(demanded):
+        if fields.text(name):
+            raise fields.error(name, f"{name} needs {demanded} = true")
+        return ""
+    if not fields.text(name):
+        raise fields.error(demanded, f"{demanded} needs {name}, the authority of the clients")
+    _check_readable(fields, name)
+    return fields.text(name)
+
+
+def _check_readable(fields: Fields, name: str) -> None:
+    if not os.access(fields.text(name), os.R_OK):
+        raise fields.error(name, f"cannot read {fields.text(name)}")
 
 
 def _is_loopback(host: str) -> bool:

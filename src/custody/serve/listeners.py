@@ -150,4 +150,6 @@ def _tls(listener: Listener) -> dict[str, Any]:
         "ssl_cert": Path(listener.tls.cert_file),
         "ssl_key": Path(listener.tls.key_file),
         "ssl_protocol_min": versions[listener.tls.min_version],
+        "ssl_ca": Path(listener.tls.client_ca_file) if listener.tls.client_ca_file else None,
+        "ssl_client_verify": bool(listener.tls.client_ca_file),
     }

@@ -6,11 +6,15 @@ DAY = 24 * 3600
 
 
 class TLS(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a listener's certificate is, and the oldest protocol it speaks."""
+    """Where a listener's certificate is, and the oldest protocol it speaks.
+
+    With a `client_ca_file` it takes only clients that show a certificate of that authority.
+    """
 
     cert_file: str
     key_file: str
     min_version: str = "tls12"
+    client_ca_file: str = ""
 
 
 class Forwarded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

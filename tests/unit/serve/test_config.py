@@ -17,6 +17,11 @@ def _proxied(line: str) -> str:
     return _STORAGE + f'listener "tcp" {{ address = "0.0.0.0:1" \n tls_disable = true \n {line} }}'
 
 
+def _certified(line: str) -> str:
+    files = f'tls_cert_file = "{__file__}" \n tls_key_file = "{__file__}"'
+    return _STORAGE + f'listener "tcp" {{ {files} \n {line} }}'
+
+
 def _custom(line: str) -> str:
     return _proxied(f"custom_response_headers {{ {line} }}")
 
@@ -104,8 +109,16 @@ def test_files_of_a_directory_are_merged_in_order_and_the_last_word_counts(tmp_p
         (_STORAGE + 'listener "tcp" { address = "127.0.0.1:http" }', "is not an address"),
         (_STORAGE + 'listener "tcp" { adress = "x" }', 'did you mean "address"?'),
         (
-            _STORAGE + 'listener "tcp" { tls_require_and_verify_client_cert = true }',
-            "does not verify client certificates",
+            _certified("tls_require_and_verify_client_cert = true"),
+            "needs tls_client_ca_file, the authority of the clients",
+        ),
+        (
+            _certified(f'tls_client_ca_file = "{__file__}"'),
+            "tls_client_ca_file needs tls_require_and_verify_client_cert = true",
+        ),
+        (
+            _certified('tls_client_ca_file = "/no" \n tls_require_and_verify_client_cert = true'),
+            "cannot read /no",
         ),
         (
             _STORAGE + 'listener "tcp" { tls_cert_file = "/no/c" \n tls_key_file = "/no/k" }',
