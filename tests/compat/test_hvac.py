@@ -340,6 +340,14 @@ def test_answers_are_wrapped_and_unwrapped(client: hvac.Client) -> None:
     inside.adapter.close()
 
 
+def test_a_wrapping_token_in_the_form_of_a_jwt(client: hvac.Client) -> None:
+    headers = {"X-Vault-Wrap-TTL": "60", "X-Vault-Wrap-Format": "jwt"}
+    answer = client.adapter.post("/v1/sys/wrapping/wrap", json={"c": "3"}, headers=headers)
+    wrapped = answer["wrap_info"]["token"]
+    assert wrapped.count(".") == 2
+    assert client.sys.unwrap(wrapped)["data"] == {"c": "3"}
+
+
 def test_wrapping_tokens_are_looked_up_and_moved(client: hvac.Client) -> None:
     first = client.write_data("sys/wrapping/wrap", data={"b": "2"}, wrap_ttl="90s")["wrap_info"]
     shown = {"token": first["token"]}

@@ -8,6 +8,7 @@ from custody.audit.table import Declared
 from custody.base.secret import Secret
 from custody.base.store import Rows, Table, Transaction
 from custody.core.batch import BatchTokens, find
+from custody.core.wrap_jwt import WrappingKey
 from custody.plugin.route import Engine
 from custody.policy import service as policies
 from custody.seals.plan import Plan
@@ -93,13 +94,14 @@ class Desk:
     settings: Settings
     catalog: Mapping[str, Engine]
     batch: BatchTokens
+    wrapping_key: WrappingKey
 
 
 class SystemRows:
     """The whole store, to be read by a built-in mount's handler, with what it needs beside it."""
 
     __slots__ = ("accessor_hash", "batch", "catalog", "get", "keys", "memo", "presented", "rows",
-                 "scan", "settings", "token_hash")  # fmt: skip
+                 "scan", "settings", "token_hash", "wrapping_key")  # fmt: skip
 
     def __init__(self, rows: Rows, desk: Desk, presented: Secret[str] = NO_TOKEN) -> None:
         self.rows = rows
@@ -108,6 +110,7 @@ class SystemRows:
         self.scan, self.keys = rows.scan, rows.keys
         self.token_hash, self.accessor_hash = desk.token_hash, desk.accessor_hash
         self.settings, self.catalog, self.batch = desk.settings, desk.catalog, desk.batch
+        self.wrapping_key = desk.wrapping_key
 
     @property
     def reads(self) -> Mapping[bytes, bytes | None]:

@@ -43,9 +43,9 @@ from custody.policy.decision import Decision
 from custody.token import cidr
 from custody.token import service as tokens
 from custody.token.entry import TokenEntry
-from custody.token.format import BATCH, MAX_BATCH_LENGTH, MAX_LENGTH
+from custody.token.format import BATCH, MAX_BATCH_LENGTH, MAX_LENGTH, SERVICE
 
-BATCH_PREFIX: Final = len(BATCH)
+PREFIX: Final = len(SERVICE)  # of every token whose text was not chosen
 CREATE, UPDATE = "create", "update"
 CHECKED: Final = frozenset((Access.AUTHENTICATED, Access.SUDO))  # a token is asked for
 _NO_QUERY: Final[Mapping[str, str]] = {}
@@ -392,8 +392,10 @@ def authenticate(
 ) -> tuple[bytes, TokenEntry]:
     """The key and entry of a valid token. Raises PermissionDenied."""
     text = token.reveal() if token is not None else ""
-    if text[:BATCH_PREFIX] == BATCH:
-        return _authenticate_batch(rows, desk, text, now_ns)
+    if text[:PREFIX] != SERVICE:
+        if text[:PREFIX] == BATCH:
+            return _authenticate_batch(rows, desk, text, now_ns)
+        text = desk.wrapping_key.token_in(text)
     if not 0 < len(text) <= MAX_LENGTH:
         raise PermissionDenied
     token_hash = desk.token_hash(text)

@@ -20,6 +20,7 @@ from custody.core.gate import CHECKED, Gate, authenticate
 from custody.core.parts import Parts
 from custody.core.pipeline import Pipeline, answer_of
 from custody.core.router import Match, RouteTable
+from custody.core.wrap_jwt import WrappingKey
 from custody.plugin.request import Mount, Reply, Request
 from custody.plugin.route import MIB, Access, Kind
 
@@ -36,7 +37,12 @@ class Node:
         self.parts = parts
         self.front = Front(parts)
         self._desk = Desk(
-            hasher.token, hasher.accessor, parts.settings, parts.catalog, BatchTokens(parts.barrier)
+            hasher.token,
+            hasher.accessor,
+            parts.settings,
+            parts.catalog,
+            BatchTokens(parts.barrier),
+            WrappingKey(parts.barrier),
         )
         self._routes = {kind: RouteTable(engine) for kind, engine in parts.catalog.items()}
         self._pipeline = Pipeline(Gate(parts, self._desk, self._routes), parts, self._desk)

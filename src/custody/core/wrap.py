@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from custody.base.clock import rfc3339
 from custody.base.codec import CorruptRecord
@@ -19,6 +20,8 @@ from custody.base.errors import BadRequest, CustodyError, PermissionDenied
 from custody.base.ids import Source
 from custody.base.store import Rows, Table, Transaction
 from custody.core.call import Call
+from custody.core.confine import Settings
+from custody.core.wrap_jwt import WrappingKey
 from custody.plugin.request import Auth, Reply, Request, WrapInfo
 from custody.token import format as formats
 from custody.token import service as tokens
@@ -27,6 +30,7 @@ from custody.token.entry import SPENT, WRAPPING_POLICIES, Handle, Spec, TokenEnt
 UNWRAP, REWRAP = "sys/wrapping/unwrap", "sys/wrapping/rewrap"
 PATHS: Final = frozenset((UNWRAP, REWRAP))
 MAX_WRAPPED: Final = 8 * 1024 * 1024  # bytes of JSON in JSON
+FORMAT: Final = (b"x-vault-wrap-format", b"jwt")  # the header that asks for a JWT
 RESPONSE, INFO = b"response", b"wrapinfo"
 _INVALID: Final = "wrapping token is not valid or does not exist"
 _EMPTY: Final = "error validating wrapping token: token is empty"
@@ -58,7 +62,8 @@ class UsedWrappingToken(UnknownWrappingToken):
 
 
 class Hashes(Protocol):
-    """What turns tokens and accessors into the keys under which they are stored."""
+    """What turns tokens and accessors into the keys under which they are stored, and wrapping
+    tokens into JWTs and back."""
 
     @property
     def token_hash(self) -> Any:
@@ -68,6 +73,16 @@ class Hashes(Protocol):
     @property
     def accessor_hash(self) -> Any:
         """The key of an accessor: a function of its text."""
+        ...
+
+    @property
+    def wrapping_key(self) -> WrappingKey:
+        """Makes and reads wrapping tokens in the form of a JWT."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """Where the server says it is found."""
         ...
 
 
@@ -132,6 +147,8 @@ def wrapped(
     )
     made = keep(txn, hashes, request, Opened(response, info))
     made.created = (*made.created, *reply.created)
+    if made.wrap is not None and FORMAT in call.headers:
+        made.wrap = _as_jwt(hashes, made.wrap, request.now_ns)
     return made
 
 
@@ -214,7 +231,7 @@ def explain(
     if not text:
         return PermissionDenied(_EMPTY)
     try:
-        look(rows, hashes.token_hash(text), now_ns)
+        look(rows, hashes.token_hash(hashes.wrapping_key.token_in(text)), now_ns)
     except UnknownWrappingToken as refused:
         return refused
     return error
@@ -225,6 +242,13 @@ def required(text: str) -> str:
     if not text:
         raise PermissionDenied(_EMPTY)
     return text
+
+
+def _as_jwt(hashes: Hashes, told: WrapInfo, now_ns: int) -> WrapInfo:
+    text = hashes.wrapping_key.write(
+        told.token, told.wrapped_accessor, hashes.settings.api_addr, now_ns, told.ttl
+    )
+    return replace(told, token=text)
 
 
 def _is_wrapping(entry: TokenEntry) -> bool:

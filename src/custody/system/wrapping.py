@@ -61,7 +61,14 @@ def _take(request: Request, txn: SystemTransaction) -> wrap.Opened:
 
 def _wanted(request: Request, rows: SystemRows) -> str:
     body: TokenFields | None = request.body
-    return (body.token if body is not None else "") or rows.presented.reveal()
+    text = (body.token if body is not None else "") or rows.presented.reveal()
+    return rows.wrapping_key.token_in(text)
+
+
+def public_key(_request: Request, rows: SystemRows) -> Reply:
+    """The key against which wrapping tokens in the form of a JWT are checked."""
+    x, y = rows.wrapping_key.public()
+    return Reply(data={"jwt_curve": "p521", "jwt_x": str(x), "jwt_y": str(y)})
 
 
 ROUTES: Final = (
@@ -84,6 +91,12 @@ ROUTES: Final = (
         {Op.WRITE: writes(rewrap, TokenFields)},
         max_body=_MAX_BODY,
         help="Move what a wrapping token holds to a new one.",
+    ),
+    Route(
+        "wrapping/pubkey",
+        {Op.READ: reads(public_key)},
+        access=Access.PUBLIC,
+        help="The public key of wrapping tokens in the form of a JWT (X-Vault-Wrap-Format: jwt).",
     ),
     Route(
         "wrapping/lookup",

@@ -1,9 +1,13 @@
 """Response wrapping: put away with the answer, taken out once, told apart once it was used."""
 
 import asyncio
+import base64
+import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.hashes import SHA512
 from tests.unit.core.stage import SECRET, Stage
 
 from custody.base.clock import NANOSECOND
@@ -376,3 +380,68 @@ async def run_out(*jobs: Expiry | Revocation) -> None:
     for job in jobs:
         while await job.run() == 0:
             pass
+
+
+JWT = (MINUTE, ("X-Vault-Wrap-Format", "jwt"))
+
+
+async def test_a_wrapping_token_may_have_the_form_of_a_jwt() -> None:
+    async with Stage() as stage:
+        await stage.note("a")
+        info = await put_away(stage, headers=JWT)
+        header, middle, _ = info["token"].split(".")
+        assert decoded(header) == {"alg": "ES512", "typ": "JWT"}
+        claims = decoded(middle)
+        assert claims["exp"] == claims["iat"] + 60
+        assert claims["nbf"] < claims["iat"]
+        assert claims["type"] == "wrapping"
+        assert claims["jti"].startswith("cus.")
+        path, body = "sys/wrapping/lookup", {"token": info["token"]}
+        assert (await stage.expect(200, "POST", path, body=body)).data["creation_path"] == NOTE
+        opened = await unwrap(stage, info["token"])
+        assert opened.data == {"text": SECRET}
+        for text in (info["token"], claims["jti"]):
+            again = await unwrap(stage, text)
+            assert refused(again)
+            assert again.json["wrapping_token"]["used_time"]
+
+
+async def test_a_jwt_names_the_accessor_of_a_token_in_it_and_is_opened_by_others() -> None:
+    async with Stage() as stage:
+        made = {"method": "POST", "body": {"policies": ["default"]}, "headers": JWT}
+        info = await put_away(stage, "auth/token/create", **made)
+        claims = decoded(info["token"].split(".")[1])
+        assert claims["accessor"] == info["wrapped_accessor"]
+        opened = await unwrap(stage, info["token"], by=stage.root_token)
+        assert opened.json["auth"]["accessor"] == info["wrapped_accessor"]
+        assert refused(await unwrap(stage, info["token"], by=stage.root_token))
+
+
+async def test_a_forged_jwt_opens_nothing() -> None:
+    async with Stage() as stage, MemoryServer() as other:
+        info = await put_away(stage, headers=JWT)
+        header, middle, signature = info["token"].split(".")
+        real = decoded(middle)["jti"]
+        forged = json.dumps({"jti": real, "type": "wrapping"}).encode()
+        middle = base64.urlsafe_b64encode(forged).rstrip(b"=").decode()
+        for text in (f"{header}.{middle}.{signature}", f"{header}.{middle}.", "eyJ.x.y"):
+            assert refused(await unwrap(stage, text))
+        assert refused(await unwrap(other, info["token"]))
+        assert (await unwrap(stage, info["token"])).status == 200
+
+
+async def test_the_key_of_jwts_is_told_to_anyone() -> None:
+    async with Stage() as stage:
+        info = await put_away(stage, headers=JWT)
+        key = (await stage.expect(200, "GET", "sys/wrapping/pubkey")).data
+        assert key["jwt_curve"] == "p521"
+        point = int(key["jwt_x"]), int(key["jwt_y"])
+        public = ec.EllipticCurvePublicNumbers(*point, ec.SECP521R1()).public_key()
+        signed, _, last = info["token"].rpartition(".")
+        raw = base64.urlsafe_b64decode(last + "=" * (-len(last) % 4))
+        r, s = int.from_bytes(raw[:66], "big"), int.from_bytes(raw[66:], "big")
+        public.verify(utils.encode_dss_signature(r, s), signed.encode(), ec.ECDSA(SHA512()))
+
+
+def decoded(part: str) -> Any:
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
