@@ -11,13 +11,14 @@ from typing import TypeVar
 from custody.barrier.keyring import Keyring
 from custody.barrier.keys import Keys
 from custody.barrier.log import ESSENTIAL, HEAD, Retention
+from custody.barrier.passing import Passing
 from custody.barrier.rows import View, verify_reads
 from custody.barrier.scrub import Checked, scrub
 from custody.barrier.transaction import BarrierTransaction
 from custody.base.clock import Clock
 from custody.base.errors import Sealed
 from custody.base.ids import Source
-from custody.base.store import RawTransaction, Store, Table, Tampered, Transaction
+from custody.base.store import RawRows, RawTransaction, Store, Table, Tampered, Transaction
 
 T = TypeVar("T")
 
@@ -138,6 +139,10 @@ class Barrier:
         `view` must stay open until the end. Raises Sealed, KeyError for an unknown part.
         """
         return scrub(view.raw, Keys(self.keyring, self._shard), batch, parts)
+
+    def passing(self, raw: RawRows) -> Passing:
+        """Checks rows as somebody reads all of them, in one thread at a time. Raises Sealed."""
+        return Passing(raw, self.keyring, self._shard)
 
     async def trim(self, keep: Retention, batch: int = 500) -> int:
         """Remove up to `batch` old log entries; how many went, 0 when done."""

@@ -51,6 +51,11 @@ class Digests:
         count, total, position = fields
         return Sum(count, int.from_bytes(total, "big"), position)  # type: ignore[arg-type]  # the shape is _SHAPE
 
+    def write(self, raw: RawTransaction, table: int, known: Sum) -> None:
+        """Set the table's sum, where all its rows are known."""
+        total = known.total.to_bytes(32, "big")
+        self._points.put(raw, digest_key(table), known.rows, total, known.position)
+
     def apply(self, raw: RawTransaction, changes: Iterable[Change], position: int) -> None:
         """Add the changes to the sums of their tables. Raises Tampered."""
         deltas: dict[int, tuple[int, int]] = {}

@@ -105,6 +105,10 @@ class Log:
         self._points.put(raw, HEAD, entry.position, entry.time_ns, tag, size)
         return entry.position
 
+    def forget(self, raw: RawTransaction) -> None:
+        """Begin anew after the newest entry: those before it are not there."""
+        self._points.put(raw, TAIL, *self.head(raw))
+
     def trim(self, raw: RawTransaction, keep: Retention, batch: int = 500) -> int:
         """Remove up to `batch` of the oldest entries that need not be kept; how many went."""
         last, tail = self.head(raw), self.tail(raw)

@@ -5,10 +5,10 @@ Two levels. `RawRows`/`RawTransaction`/`Store` are bytes under bytes, what a sto
 bound to their place, logged and counted by the barrier below them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from enum import IntEnum
-from typing import Protocol, TypeVar
+from typing import IO, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
@@ -100,6 +100,51 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted and close."""
+        ...
+
+
+class Generation(Protocol):
+    """A store's data being built beside the present ones; nobody sees it before it replaces them.
+
+    It is built by one thread, which need not be that of the event loop.
+    """
+
+    def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Put raw rows, in batches, synced at the end. Raises StorageFull."""
+        ...
+
+    def write(self, job: Callable[[RawTransaction], T]) -> T:
+        """Run `job` in a transaction; durable when it returns."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[RawRows]:
+        """What it holds now."""
+        ...
+
+    def discard(self) -> None:
+        """Remove it; nothing happens once it has replaced the present one."""
+        ...
+
+
+@runtime_checkable
+class Replaceable(Store, Protocol):
+    """A store whose data can be replaced as a whole."""
+
+    def spool(self) -> IO[bytes]:
+        """A file without a name, for bytes on their way, on the store's file system."""
+        ...
+
+    def begin_generation(self) -> Generation:
+        """An empty generation. Raises Unavailable where one is being built already."""
+        ...
+
+    def replace(self, generation: Generation, last: Callable[[RawRows], None]) -> None:
+        """Put `generation` in the place of the present data, by one commit.
+
+        `last` is called before it with the present rows, while nobody can write: what it carries
+        over is complete. From that commit on every write to the old data raises Unavailable, in
+        every process; the new ones are seen by those who open the store anew.
+        """
         ...
 
 

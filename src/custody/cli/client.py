@@ -10,10 +10,10 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
 from custody.base.secret import Secret
@@ -28,9 +28,18 @@ _NOT_FOUND = 404
 _FIRST_REFUSAL = 300  # redirects that were not followed, and errors
 _SHOWN_PARAMETERS = frozenset({"list", "version", "after", "limit"})
 _LONGEST_RAW = 500  # characters of an answer that is not ours, in an error
+_PIECE = 64 * 1024  # bytes
 _PASSING = frozenset({412, 500, 502, 503, 504})  # may be another answer a moment later
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0  # seconds between repetitions of a read
 _TO_TLS = b"Client sent an HTTP request to an HTTPS server"
+
+
+class Readable(Protocol):
+    """What is sent from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes; empty at the end."""
+        ...
 
 
 class Client:
@@ -101,6 +110,39 @@ class Client:
         if status >= _FIRST_REFUSAL:
             self._checked(request, Answer(status, self._decoded(request, status, raw)))
         return raw
+
+    def download(self, path: str, write: Callable[[bytes], None]) -> None:
+        """Hand the bytes at `path` to `write` as they come. Raises RemoteError."""
+        self._transfer(Request("GET", path), None, 0, write)
+
+    def upload(self, path: str, file: Readable, size: int) -> None:
+        """Send `size` bytes of a file. Raises RemoteError."""
+        self._transfer(Request("POST", path), file, size, lambda _: None)
+
+    def _transfer(
+        self, request: Request, file: Readable | None, size: int, write: Callable[[bytes], None]
+    ) -> None:
+        if self._connection.show is not Show.ANSWER:
+            raise Instead(_described(self._connection, request))
+        address = self._connection.address
+        headers: dict[str, bytes | str] = {**_headers(self._connection, request)}
+        if file is not None:
+            headers |= {"Content-Type": "application/gzip", "Content-Length": str(size)}
+        link = _link(address, self._connection)
+        try:
+            target = f"{address.path}/v1/{quote(request.path)}"
+            link.request(request.method, target, file, headers)
+            response = link.getresponse()
+            if response.status >= _FIRST_REFUSAL:
+                answer = self._decoded(request, response.status, response.read())
+                self._checked(request, Answer(response.status, answer))
+            while piece := response.read(_PIECE):
+                write(piece)
+        except (OSError, http.client.HTTPException) as error:
+            where = f"{address.scheme}://{address.netloc}"
+            raise RemoteError(_failure(error, where, self._connection.timeout)) from error
+        finally:
+            link.close()
 
     def _found(self, request: Request) -> Mapping[str, Any]:
         answer = self._exchange(request)

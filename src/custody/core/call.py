@@ -1,6 +1,6 @@
 """One API call as the edge hands it to the pipeline, and the answer it takes back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ class Call(msgspec.Struct, frozen=True):
     remote_port: int = 0
     help: bool = False
     head: bool = False
+    upload: AsyncIterator[bytes] | None = None  # the body of a route that takes uploads
     headers: Sequence[tuple[bytes, bytes]] = ()  # as they came, names in lower case
 
     def __repr__(self) -> str:

@@ -296,6 +296,7 @@ class Gate:
             remote=call.remote_address,
             op=call.op.value,
             wrap_ttl=call.wrap_ttl,
+            upload=call.upload,
         )
 
     def _entry(self, call: Call, draft: _Draft, error: str = "") -> RequestEntry:

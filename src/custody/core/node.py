@@ -46,6 +46,9 @@ class Node:
         )
         self._routes = {kind: RouteTable(engine) for kind, engine in parts.catalog.items()}
         self._pipeline = Pipeline(Gate(parts, self._desk, self._routes), parts, self._desk)
+        self._uploads = frozenset(
+            _SYS + route.pattern for route in parts.catalog[mounts.SYS.kind].routes if route.upload
+        )
         self._system_mount = Mount(
             mounts.SYS.id, _SYS, mounts.SYS.kind, mounts.SYS.accessor, {},
             parts.settings.default_lease_ttl, parts.settings.max_lease_ttl,
@@ -81,6 +84,11 @@ class Node:
             await self._pipeline.refuse(call, error)
         except DAMAGE as found:
             raise named(found, self.parts.metrics) from found
+
+    @property
+    def uploads(self) -> frozenset[str]:
+        """The paths whose bodies are uploads."""
+        return self._uploads
 
     def ignores_wrapping(self, path: str) -> bool:
         """Whether the answer at `path` is never wrapped: the node's own status."""
@@ -164,6 +172,7 @@ class Node:
             query=call.query,
             remote=call.remote_address,
             op=call.op.value,
+            upload=call.upload,
         )
         if action.body is not None:
             request.body, _ = action.body.read(call.body or call.query)

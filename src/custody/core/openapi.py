@@ -156,6 +156,10 @@ class _PathItem:
         return shown
 
     def _add_body(self, shown: dict[str, Any], action: Action, op: Op) -> None:
+        if self._route.upload:
+            binary = {"schema": {"type": "string", "format": "binary"}}
+            shown["requestBody"] = {"required": True, "content": {"application/gzip": binary}}
+            return
         if action.free:
             schema: Schema = {"type": "object"}
         elif fields := _typed(action):

@@ -91,6 +91,10 @@ class Custodian(Protocol):
         """
         ...
 
+    async def restart(self) -> None:
+        """Have every process but the custodian's started anew; the keys stay where they are."""
+        ...
+
     async def install(self, meta: Mapping[bytes, bytes]) -> None:
         """Take what is stored as what is valid, and hand the keyring to every process."""
         ...

@@ -1,8 +1,10 @@
 """The ASGI application: one request in, one answer out, and no exception ever leaves it."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, Protocol
+
+import msgspec
 
 from custody.base.errors import CustodyError, PermissionDenied
 from custody.base.ids import Source, new_uuid
@@ -15,6 +17,7 @@ from custody.http.limits import (
     MAX_BODY_BYTES,
     Disconnected,
     Receive,
+    Upload,
     read_body,
 )
 from custody.http.request import (
@@ -44,6 +47,7 @@ _log = logging.getLogger(__name__)
 _NO_BODY: Final[Mapping[str, Any]] = {}
 _CLOSE: Final = (b"connection", b"close")
 _NOBODY: Final = ("", 0)
+_STREAM: Final = "custody.stream"  # in a scope: what is sent piece by piece
 
 
 class Pipeline(Protocol):
@@ -72,6 +76,11 @@ class Pipeline(Protocol):
 
         Raises CustodyError for an origin that is not allowed.
         """
+        ...
+
+    @property
+    def uploads(self) -> frozenset[str]:
+        """The paths whose bodies are read by who answers them."""
         ...
 
     def ignores_wrapping(self, path: str) -> bool:
@@ -112,8 +121,10 @@ class App:
             if self.closing and scope["http_version"].startswith("1"):
                 headers = [*headers, _CLOSE]
             await send({"type": "http.response.start", "status": status, "headers": headers})
-            if scope["method"] == "HEAD":
+            if body and scope["method"] == "HEAD":
                 body = b""
+            if not body and _STREAM in scope:
+                await self._stream(scope[_STREAM], send)
             await send({"type": "http.response.body", "body": body})
         except Disconnected:
             return
@@ -145,17 +156,33 @@ class App:
         headers = read_headers(scope["headers"], chunked_default=scope["http_version"] != "1.1")
         allowed = self._pipeline.cross_origin(headers.origin) if headers.origin else None
         body: Mapping[str, Any] = _NO_BODY
-        if target.bodied and (headers.content_length != 0 or target.op is Op.PATCH):
+        upload = None
+        if target.bodied and target.path in self._pipeline.uploads:
+            upload = Upload(receive) if headers.content_length != 0 else None
+        elif target.bodied and (headers.content_length != 0 or target.op is Op.PATCH):
             try:
                 body = await self._body(target, headers, receive)
             except PermissionDenied as denied:
                 await self._pipeline.refuse(self._call(scope, target, headers, _NO_BODY), denied)
                 raise
         call = self._call(scope, target, headers, body)
-        answer = encode_answer(await self._pipeline.handle(call))
+        if upload is not None:
+            call = msgspec.structs.replace(call, upload=upload)
+        made = await self._pipeline.handle(call)
+        if made.reply is not None and made.reply.stream is not None:
+            scope[_STREAM] = made.reply.stream
+        answer = encode_answer(made)
         if headers.namespace:
             answer = _echoing(scope, answer)
         return answer if allowed is None else with_origin(answer, allowed)
+
+    async def _stream(self, stream: AsyncIterator[bytes], send: Send) -> None:
+        """Send the pieces of an answer as they come. What fails ends it before its end."""
+        try:
+            async for piece in stream:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except Exception as error:  # noqa: BLE001 the answer has begun: nothing else can be said
+            _log.error("an answer was cut short: %s at %s", type(error).__name__, _place(error))
 
     def _refused(self, scope: Scope, error: CustodyError) -> Encoded:
         """The error's answer; to a page of another origin, with what its browser must know."""

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from custody.base.errors import RequestTimeout, TooLarge
+from custody.base.errors import BadRequest, RequestTimeout, TooLarge
 
 KIB: Final = 1024
 MAX_HEADER_BYTES: Final = 64 * KIB
@@ -49,6 +49,35 @@ async def read_body(
             return await _read_chunks(receive, bound, limit)
     except TimeoutError:
         raise RequestTimeout("the request's body did not arrive in time") from None
+
+
+class Upload:
+    """A body that is read piece by piece by who answers, at most once.
+
+    Raises BadRequest where the client leaves before its end, RequestTimeout where it is silent.
+    """
+
+    def __init__(self, receive: Receive, seconds: float = BODY_DEADLINE_SECONDS) -> None:
+        self._receive = receive
+        self._seconds = seconds
+        self._more = True
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._more:
+            raise StopAsyncIteration
+        try:
+            async with asyncio.timeout(self._seconds):
+                message = await self._receive()
+        except TimeoutError:
+            raise RequestTimeout("the request's body did not arrive in time") from None
+        if message["type"] == "http.disconnect":
+            raise BadRequest("the client left before its body was whole")
+        self._more = bool(message.get("more_body", False))
+        chunk: bytes = message.get("body", b"")
+        return chunk
 
 
 async def _read_chunks(receive: Receive, bound: int, limit: Callable[[], int]) -> bytes:

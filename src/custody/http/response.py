@@ -55,6 +55,9 @@ def encode_answer(answer: Answer) -> Encoded:
     reply = answer.reply
     if answer.status == 204 or reply is None:  # noqa: PLR2004 the one status without a body
         return answer.status, [JSON, *ALWAYS], b""
+    if reply.stream is not None:
+        kind = (b"content-type", reply.content_type.encode())
+        return answer.status, [kind, *ALWAYS, *_more_headers(reply)], b""
     if reply.content is not None:
         kind = (b"content-type", reply.content_type.encode())
         return answer.status, _headers(kind, reply, len(reply.content)), reply.content
@@ -82,9 +85,11 @@ def encode_bad_path() -> Encoded:
 
 def _headers(kind: Header, reply: Reply, length: int) -> list[Header]:
     headers = [kind, *ALWAYS, (b"content-length", b"%d" % length)]
-    if reply.headers:
-        headers += [(name.lower().encode(), value.encode()) for name, value in reply.headers]
-    return headers
+    return [*headers, *_more_headers(reply)] if reply.headers else headers
+
+
+def _more_headers(reply: Reply) -> list[Header]:
+    return [(name.lower().encode(), value.encode()) for name, value in reply.headers]
 
 
 def _body(answer: Answer, reply: Reply) -> Mapping[str, Any] | Envelope:

@@ -3,7 +3,7 @@
 Structs of msgspec rather than dataclasses: several are made per request, at a tenth of the cost.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
@@ -59,6 +59,7 @@ class Request(msgspec.Struct):
     warnings: list[str] = msgspec.field(default_factory=list)
     ignored: list[str] = msgspec.field(default_factory=list)
     op: str = ""
+    upload: AsyncIterator[bytes] | None = None  # the body of a route that takes uploads
     wrap_ttl: int = 0  # seconds for which the answer is to be wrapped; 0: it is not
 
     def __repr__(self) -> str:
@@ -118,6 +119,7 @@ class Reply(msgspec.Struct):
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     created: tuple[bytes, ...] = ()
+    stream: AsyncIterator[bytes] | None = None  # as `content`, piece by piece
     wrap: WrapInfo | None = None
     recorded: Mapping[str, Any] | None = None  # for the audit record alone, beside `data`
 

@@ -101,6 +101,7 @@ class Route:
     record, as in Vault. `head` allows HEAD.
     `clear_numbers` names the fields of body and answer whose numbers and booleans an audit record
     may show; under all others they are hashed, as texts always are. None, as in Vault: all show.
+    `upload` bodies are no JSON and of any size: the handler reads `request.upload`.
     """
 
     pattern: str
@@ -114,6 +115,20 @@ class Route:
     sealed: bool = False
     head: bool = False
     clear_numbers: frozenset[str] | None = None
+    upload: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """What of an engine's rows a restore of an older state does not undo.
+
+    `at(now_ns)(key, restored, present)` is asked for each row of a mount whose key begins with
+    `prefix` and that is not in the present data as it is restored; `present` None: it is gone. It
+    answers with the rows of the restored mount to change, None for those that go.
+    """
+
+    prefix: bytes
+    at: Callable[[int], Callable[[bytes, bytes, bytes | None], Mapping[bytes, bytes | None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,4 +149,5 @@ class Engine:
     system: bool = False
     mounted: Callable[[Request, Any], None] | None = None
     missing: Callable[[Request], Reply] | None = None
+    survival: Survival | None = None
     options: Mapping[str, str] = field(default_factory=dict)

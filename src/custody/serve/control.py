@@ -31,7 +31,11 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     """Custodian to supervisor: the node is open, and may open by itself when it must again."""
 
 
-Message = Attach | SealAll | Opened
+class Restart(msgspec.Struct, frozen=True, tag="restart"):
+    """Custodian to supervisor: the store was replaced, start the members anew."""
+
+
+Message = Attach | SealAll | Opened | Restart
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 

@@ -87,6 +87,10 @@ class CustodianLink:
         """Take a step of a ceremony. Raises Sealed, BadRequest, Unavailable."""
         return (await self._call(m.Take(step, list(meta.items())), m.Taken)).outcome
 
+    async def restart(self) -> None:
+        """Have every process but the custodian's started anew."""
+        await self._call(m.Restart(), m.Done)
+
     async def install(self, meta: Mapping[bytes, bytes]) -> None:
         """Hand the stored keyring to every process. Raises Sealed, Unavailable."""
         await self._call(m.Install(list(meta.items())), m.Done)

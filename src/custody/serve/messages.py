@@ -73,6 +73,10 @@ class Take(Message, frozen=True, tag="take"):
     meta: list[tuple[bytes, bytes]]
 
 
+class Restart(Message, frozen=True, tag="restart"):
+    """Have the members started anew: the store has been replaced."""
+
+
 class Install(Message, frozen=True, tag="install"):
     """The stored META rows with the new keyring in them."""
 
@@ -146,6 +150,7 @@ Call = (
     | Reset
     | Seal
     | Take
+    | Restart
     | Install
     | TakeKeyring
     | DropKeyring

@@ -104,6 +104,7 @@ class Steward:
 async def run(member: Member) -> None:
     """Join the node and do the jobs until asked to stop."""
     steward = Steward(member)
+    member.store.remove_replaced()
     steward.launch([Readers(member.store)])
     member.on_unsealed = steward.unsealed
     member.on_reloaded = steward.reloaded

@@ -64,6 +64,7 @@ class Supervisor:
         self._line: control.Line | None = None
         self._ending: _Ending | None = None
         self._announce: Callable[[], None] | None = None
+        self._doomed: dict[int, tuple[Child, int]] = {}  # slot → who must be gone, and when
         self._failed = False
         self._shut = False  # somebody sealed the node: it must not open by itself
 
@@ -147,6 +148,21 @@ class Supervisor:
             self._line.close()
             self._line = None
 
+    def _restart_members(self) -> None:
+        """Ask the members to drain; those that still are there a moment later are killed."""
+        deadline = self._clock.boot_ns() + int(SEAL_DRAIN * NANOSECOND)
+        for child in self._children.values():
+            if child.role != children.CUSTODIAN:
+                child.kill(signal.SIGTERM)
+                self._doomed[child.slot] = (child, deadline)
+
+    def _kill_doomed(self, now: int) -> None:
+        for slot, (child, deadline) in list(self._doomed.items()):
+            if self._children.get(slot) is not child:
+                del self._doomed[slot]
+            elif now >= deadline:
+                child.kill(signal.SIGKILL)
+
     # -- events
 
     def _watch(self, fd: int, react: Callable[[], None]) -> None:
@@ -205,6 +221,9 @@ class Supervisor:
             self._end_all(SEAL_DRAIN, self._clock.boot_ns() + int(pause * NANOSECOND))
         elif isinstance(message, control.Opened):
             self._shut = False
+        elif isinstance(message, control.Restart) and self._ending is None:
+            _log.info("the store was replaced: starting the members anew")
+            self._restart_members()
 
     def _on_signals(self, wake: int) -> None:
         numbers = set(os.read(wake, 64))
@@ -252,6 +271,7 @@ class Supervisor:
                 self._ending = _Ending(now + NANOSECOND, self._ending.restart_ns)
             return
         self._kill_stuck()
+        self._kill_doomed(now)
         for slot in sorted(slot for slot, due_ns in self._due.items() if due_ns <= now):
             if slot == _CUSTODIAN_SLOT:
                 self._start_all()

@@ -9,6 +9,7 @@ Restore and compaction write a new generation and then replace CURRENT.
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 FORMAT = 1
 ENGINE = "lmdb-0.9"
 _FIRST = "gen-000001"
+_DRAFT = "new-"  # before a generation's number while it is being built
 _GENERATION = re.compile(r"gen-[0-9]{6}")
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _NETWORK = frozenset(
@@ -62,6 +64,41 @@ def prepare(shard: Path) -> Path:
     if not _GENERATION.fullmatch(name) or not (shard / name).is_dir():
         raise WrongFormat(f"{current} names {name!r}, which is no generation here")
     return shard / name
+
+
+def next_name(shard: Path) -> str:
+    """The name of the generation after all that there are."""
+    numbers = [int(one.name[4:]) for one in shard.iterdir() if _GENERATION.fullmatch(one.name)]
+    return f"gen-{max(numbers, default=0) + 1:06d}"
+
+
+def draft(shard: Path, name: str) -> Path:
+    """Where the generation `name` is built."""
+    return shard / f"{_DRAFT}{name[4:]}"
+
+
+def promote(shard: Path, name: str) -> None:
+    """Give the built generation its name and point CURRENT to it. May be done again."""
+    if not _GENERATION.fullmatch(name):
+        raise WrongFormat(f"{shard}: {name!r} is no name of a generation")
+    built = draft(shard, name)
+    if built.is_dir():
+        built.rename(shard / name)
+    _write(shard / "CURRENT", name.encode() + b"\n")
+
+
+def remove_drafts(shard: Path) -> None:
+    """Remove what was being built and is not any more."""
+    for path in shard.glob(f"{_DRAFT}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_replaced(shard: Path) -> None:
+    """Remove every generation but the current one: nobody can write to it any more."""
+    name = (shard / "CURRENT").read_text().strip()
+    for path in shard.iterdir():
+        if _GENERATION.fullmatch(path.name) and path.name != name:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def file_system(path: Path, mountinfo: str) -> str:

@@ -8,15 +8,17 @@ writer's lock is recovered by the next.
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import IO, Self, TypeVar
 
 import lmdb
 
 from custody.base.clock import Clock
 from custody.base.errors import Unavailable
-from custody.base.store import RawTransaction
-from custody.storage.layout import prepare
+from custody.base.store import Generation, RawRows, RawTransaction
+from custody.storage.generation import SUCCESSOR, LMDBGeneration
+from custody.storage.layout import prepare, promote, remove_replaced
 from custody.storage.space import FreeSpace
 from custody.storage.writer import Job, Stamp, Writer
 
@@ -51,6 +53,23 @@ class _Rows:
                 if len(found) == limit:
                     break
         return found
+
+
+def _open(generation: Path, *, sync: bool = True) -> lmdb.Environment:
+    return lmdb.open(
+        str(generation),
+        map_size=MAP_SIZE,
+        mode=0o600,
+        readahead=False,
+        max_readers=MAX_READERS,
+        max_spare_txns=4,
+        sync=sync,
+    )
+
+
+def _open_draft(generation: Path) -> lmdb.Environment:
+    """Without a sync of each transaction: it is synced as a whole before anybody relies on it."""
+    return _open(generation, sync=False)
 
 
 class _Snapshot(_Rows):
@@ -108,17 +127,15 @@ class LMDBStore:
         Raises WrongFormat, UnfitFileSystem, OSError, lmdb.Error.
         """
         generation = prepare(data / shard)
-        env = lmdb.open(
-            str(generation),
-            map_size=MAP_SIZE,
-            mode=0o600,
-            readahead=False,
-            max_readers=MAX_READERS,
-            max_spare_txns=4,
-        )
+        env = _open(generation)
         # A writer killed as it synced may have committed what readers do not see yet: LMDB shows
         # it when the lock is next taken, and a process that replaces the killed one takes it now.
-        env.begin(write=True).abort()
+        with env.begin(write=True) as transaction:
+            successor = transaction.get(SUCCESSOR)
+        if successor is not None:
+            env.close()
+            promote(data / shard, successor.decode())
+            return cls.open(data, stamp=stamp, clock=clock, low_water=low_water, shard=shard)
         writer = Writer(env, _Rows, stamp, clock)
         return cls(env, writer, FreeSpace(generation, low_water, clock))
 
@@ -152,6 +169,33 @@ class LMDBStore:
     def clear_dead_readers(self) -> int:
         """Free the reader slots of processes that died; how many."""
         return self._env.reader_check()
+
+    def spool(self) -> IO[bytes]:
+        """A file without a name on the store's file system."""
+        return TemporaryFile(dir=self.path.parent)
+
+    def begin_generation(self) -> LMDBGeneration:
+        """An empty generation beside this one. Raises Unavailable where one is being built."""
+        return LMDBGeneration(self.path.parent, _open_draft, _Rows, self._space)
+
+    def replace(self, generation: Generation, last: Callable[[RawRows], None]) -> None:
+        """Put `generation` in the place of this one, by one commit; `last` is run before it.
+
+        Takes LMDB's lock for as long as `last` runs, so it must not run on the loop's thread.
+        """
+        if not isinstance(generation, LMDBGeneration):
+            raise TypeError("a generation of another store")
+        with self._env.begin(write=True) as transaction:
+            if transaction.get(SUCCESSOR) is not None:
+                raise Unavailable("the store was replaced meanwhile; try again")
+            last(_Rows(transaction))
+            generation.keep()  # whatever becomes of the commit
+            transaction.put(SUCCESSOR, generation.name.encode())
+        generation.promote()
+
+    def remove_replaced(self) -> None:
+        """Remove the generations before this one."""
+        remove_replaced(self.path.parent)
 
     async def close(self) -> None:
         """Finish what was accepted and close."""

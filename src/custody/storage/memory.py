@@ -6,9 +6,10 @@ Nothing here survives the process; a write is done when `write` returns.
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from tempfile import TemporaryFile
+from typing import IO, TypeVar
 
-from custody.base.store import RawSnapshot, RawTransaction
+from custody.base.store import Generation, RawRows, RawSnapshot, RawTransaction
 from custody.storage.overlay import Changes, Overlay
 
 T = TypeVar("T")
@@ -83,6 +84,21 @@ class MemoryStore:
     async def close(self) -> None:
         """Nothing is open."""
 
+    def spool(self) -> IO[bytes]:
+        """A file without a name."""
+        return TemporaryFile()
+
+    def begin_generation(self) -> "MemoryGeneration":
+        """An empty generation beside this one."""
+        return MemoryGeneration()
+
+    def replace(self, generation: Generation, last: Callable[[RawRows], None]) -> None:
+        """Put `generation` in the place of these rows; `last` is run before it."""
+        if not isinstance(generation, MemoryGeneration):
+            raise TypeError("a generation of another store")
+        last(self._rows)
+        self.load(generation.dump())
+
     def dump(self) -> list[tuple[bytes, bytes]]:
         """All raw rows, in key order."""
         return self._rows.items()
@@ -99,3 +115,35 @@ class MemoryStore:
             self.load(self._rows.items())
         self._rows.apply(transaction.changes)
         return value
+
+
+class MemoryGeneration:
+    """A Generation in memory."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self) -> None:
+        self._rows = _SortedRows()
+
+    def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Put raw rows."""
+        self._rows.apply(dict(rows))
+
+    def write(self, job: Callable[[RawTransaction], T]) -> T:
+        """Run `job`; if it raises, nothing has happened."""
+        transaction = Overlay(self._rows)
+        value = job(transaction)
+        self._rows.apply(transaction.changes)
+        return value
+
+    @contextmanager
+    def snapshot(self) -> Iterator[RawRows]:
+        """What it holds now."""
+        yield self._rows
+
+    def discard(self) -> None:
+        """It goes by itself."""
+
+    def dump(self) -> list[tuple[bytes, bytes]]:
+        """All raw rows, in key order."""
+        return self._rows.items()

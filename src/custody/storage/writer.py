@@ -25,8 +25,9 @@ from typing import Any, NamedTuple
 import lmdb
 
 from custody.base.clock import NANOSECOND, Clock
-from custody.base.errors import StorageFull
+from custody.base.errors import StorageFull, Unavailable
 from custody.base.store import RawRows, RawTransaction
+from custody.storage.generation import SUCCESSOR
 from custody.storage.overlay import Grouped, Overlay
 
 PANIC = 4  # exit status
@@ -131,6 +132,8 @@ class Writer:
         transaction = group.transaction = self._env.begin(write=True)
         self._stamp(self._clock.boot_ns())
         try:
+            if transaction.get(SUCCESSOR) is not None:
+                raise Unavailable("the store was replaced by another; try again")
             group.loop.call_soon_threadsafe(self._run, group)
             while not group.ran.acquire(timeout=_LOOP_CHECK):
                 if group.loop.is_closed():

@@ -172,6 +172,9 @@ class InProcessCustodian:
         """Take a step of a ceremony. Raises Sealed, BadRequest, Unavailable."""
         return await self._keeper.take(step, meta.items())
 
+    async def restart(self) -> None:
+        """There is no other process."""
+
     async def install(self, meta: Mapping[bytes, bytes]) -> None:
         """Use the stored keyring from now on."""
         self._keeper.install(meta.items())

@@ -345,6 +345,8 @@ def test_an_unknown_defect_is_500_and_silence(caplog: pytest.LogCaptureFixture) 
         def cross_origin(self, origin: str) -> None:
             raise AssertionError(origin)
 
+        uploads: frozenset[str] = frozenset()
+
         def ignores_wrapping(self, path: str) -> bool:
             raise AssertionError(path)
 

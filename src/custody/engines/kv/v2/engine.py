@@ -5,6 +5,7 @@ from custody.engines.kv.v2.config import ConfigBody
 from custody.engines.kv.v2.data import DataBody, SubkeysQuery, VersionQuery
 from custody.engines.kv.v2.listing import PageQuery
 from custody.engines.kv.v2.metadata import MetadataBody
+from custody.engines.kv.v2.survival import SURVIVAL
 from custody.engines.kv.v2.versions import VersionsBody
 from custody.plugin.route import MIB, Engine, Op, Route, reads, writes
 
@@ -14,6 +15,7 @@ ENGINE = Engine(
     help="Keeps secrets under paths, each with a bounded run of numbered versions.",
     mounted=config.enable,
     missing=absent.no_route,
+    survival=SURVIVAL,
     routes=(
         Route(
             "config",

@@ -135,7 +135,7 @@ def encode_payload(data: dict[str, Any]) -> bytes:
 
 def read_payload(storage: Storage, object_id: bytes, number: int) -> dict[str, Any]:
     """A kept version's payload, numbers exact. Raises CorruptRecord if it is missing or broken."""
-    payload = storage.get(_version_key(object_id, number))
+    payload = storage.get(version_key(object_id, number))
     if payload is None:
         raise CorruptRecord(f"object {object_id.hex()} has no row of version {number}")
     try:
@@ -147,18 +147,19 @@ def read_payload(storage: Storage, object_id: bytes, number: int) -> dict[str, A
 
 def write_payload(storage: Storage, object_id: bytes, number: int, payload: bytes) -> None:
     """Set a version's payload."""
-    storage.put(_version_key(object_id, number), payload)
+    storage.put(version_key(object_id, number), payload)
 
 
 def delete_payload(storage: Storage, object_id: bytes, number: int) -> None:
     """Erase a version's payload, if it is there."""
-    storage.delete(_version_key(object_id, number))
+    storage.delete(version_key(object_id, number))
 
 
 _payloads = msgspec.json.Decoder(dict[str, Any])
 
 
-def _version_key(object_id: bytes, number: int) -> bytes:
+def version_key(object_id: bytes, number: int) -> bytes:
+    """Under which a version's payload lies."""
     return VERSION + object_id + number.to_bytes(8, "big")
 
 
