@@ -34,6 +34,7 @@ KEPT: Final = frozenset(
         Table.EXPIRY,
         Table.REVOCATION,
         Table.CUBBYHOLE,
+        Table.OPENED,
     }
 )
 """Tables that come from the present data as a whole."""
