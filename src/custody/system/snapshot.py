@@ -49,19 +49,19 @@ _FORCE: Final = {Op.WRITE: acts(restore_force, free=True)}
 
 ROUTES: Final = (
     Route(
-        "storage/snapshot", _SNAPSHOT, upload=True, sealed=True,
+        "storage/snapshot", _SNAPSHOT, upload=True, sealed=True, raw=True,
         help="Save the store to a file, or restore it from one.",
     ),
     Route(
-        "storage/snapshot-force", _FORCE, upload=True, sealed=True,
+        "storage/snapshot-force", _FORCE, upload=True, sealed=True, raw=True,
         help="Restore the store from a file, also from another store's.",
     ),
     Route(
-        "storage/raft/snapshot", _SNAPSHOT, upload=True, sealed=True,
+        "storage/raft/snapshot", _SNAPSHOT, upload=True, sealed=True, raw=True,
         help="As storage/snapshot, for clients of Raft storage.",
     ),
     Route(
-        "storage/raft/snapshot-force", _FORCE, upload=True, sealed=True,
+        "storage/raft/snapshot-force", _FORCE, upload=True, sealed=True, raw=True,
         help="As storage/snapshot-force, for clients of Raft storage.",
     ),
 )  # fmt: skip
