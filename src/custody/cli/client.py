@@ -124,13 +124,16 @@ class Client:
     ) -> None:
         if self._connection.show is not Show.ANSWER:
             raise Instead(_described(self._connection, request))
-        address = self._connection.address
-        headers: dict[str, bytes | str] = {**_headers(self._connection, request)}
+        connection, address = self._connection, self._connection.address
+        headers: dict[str, bytes | str] = {
+            **_headers(connection, request),
+            **headers_of(address, connection),
+        }
         if file is not None:
             headers |= {"Content-Type": "application/gzip", "Content-Length": str(size)}
-        link = _link(address, self._connection)
+        link = link_to(address, connection)
         try:
-            target = f"{address.path}/v1/{quote(request.path)}"
+            target = target_of(address, connection, f"{address.path}/v1/{quote(request.path)}")
             link.request(request.method, target, file, headers)
             response = link.getresponse()
             if response.status >= _FIRST_REFUSAL:
