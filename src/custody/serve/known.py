@@ -77,8 +77,8 @@ IGNORED_LISTENER: Final = frozenset(
 )
 IGNORED_STORAGE: Final = frozenset({"node_id"})
 _PROXY: Final = (
-    "the HTTP server reads its connections itself and knows no PROXY protocol; let the proxy"
-    " speak HTTP and set x_forwarded_for_authorized_addrs"
+    "the HTTP server accepts and reads its connections itself, and takes the PROXY line for a"
+    " broken request; let the proxy speak HTTP and set x_forwarded_for_authorized_addrs"
 )
 _REDACT: Final = "this release cannot hide it; keep the status paths from strangers by a proxy"
 REFUSED_LISTENER: Final = {

@@ -126,7 +126,7 @@ def test_files_of_a_directory_are_merged_in_order_and_the_last_word_counts(tmp_p
         ),
         ("storage {", "1:"),
         (_LISTENER + 'proxy_protocol_behavior = "use_always"', 'unknown key "proxy_protocol'),
-        (_proxied('proxy_protocol_behavior = "use_always"'), "knows no PROXY protocol"),
+        (_proxied('proxy_protocol_behavior = "use_always"'), "takes the PROXY line for a"),
         (_proxied('chroot_namespace = "team/"'), "no namespaces to confine a listener to"),
         (_proxied("redact_version = true"), "cannot hide it"),
         (_proxied('tls_max_version = "tls12"\n tls_disable = false'), "are needed"),
