@@ -14,27 +14,10 @@ import os
 from collections.abc import Mapping
 
 from custody.base.clock import Clock
+from custody.core.metrics import COUNTERS, GAUGES
 
 SLOTS = 64
-COUNTERS = (
-    "requests_1xx",
-    "requests_2xx",
-    "requests_3xx",
-    "requests_4xx",
-    "requests_5xx",
-    "outbox_replayed",
-    "policy_denied",
-    "tampered_rows",
-    "scrub_rows",
-    "job_failures",
-    "keyring_rotations",
-    "unseals",
-    "seals",
-    "respawns",
-    "stuck_writers_killed",
-)
-GAUGES = ("up",)
-NAMES = COUNTERS + GAUGES
+NAMES = (*COUNTERS, *GAUGES)
 
 _WORD = 8
 _SEQUENCE = 0

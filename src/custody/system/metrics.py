@@ -5,12 +5,10 @@ from typing import Final
 
 from custody.base.clock import rfc3339
 from custody.core.act import Act
+from custody.core.metrics import COUNTERS, GAUGES, exposed
 from custody.plugin.fields import Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Op, Route, acts
-
-PREFIX: Final = "custody_"
-_GAUGES: Final = frozenset(("up",))
 
 
 class MetricsFields(Fields, frozen=True, kw_only=True):
@@ -40,17 +38,16 @@ async def read(request: Request, act: Act) -> Reply:
 
 
 def _lines(name: str, value: int) -> str:
-    gauge = name in _GAUGES
-    full = PREFIX + name if gauge else f"{PREFIX}{name}_total"
-    kind = "gauge" if gauge else "counter"
-    return f"# TYPE {full} {kind}\n{full} {value}\n"
+    full = exposed(name)
+    kind, text = ("gauge", GAUGES[name]) if name in GAUGES else ("counter", COUNTERS[name])
+    return f"# HELP {full} {text}\n# TYPE {full} {kind}\n{full} {value}\n"
 
 
 def _part(totals: Mapping[str, int], *, gauges: bool) -> list[dict[str, object]]:
     return [
         {"Name": f"custody.{name}", "Value" if gauges else "Count": value, "Labels": {}}
         for name, value in totals.items()
-        if (name in _GAUGES) is gauges
+        if (name in GAUGES) is gauges
     ]
 
 

@@ -111,6 +111,7 @@ async def test_metrics_in_prometheus_form() -> None:
         lines = answer.body.decode().splitlines()
         assert "# TYPE custody_requests_2xx_total counter" in lines
         assert "# TYPE custody_up gauge" in lines
+        assert any(line.startswith("# HELP custody_policy_denied_total Requests") for line in lines)
         assert all(line.startswith("#") or line.split()[1].isdigit() for line in lines)
 
 
