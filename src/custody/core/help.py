@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from custody.core import openapi
 from custody.core.router import Match, RouteTable, captures
-from custody.plugin.fields import kind_of
+from custody.plugin.fields import kinds_of
 from custody.plugin.request import Reply
 from custody.plugin.route import Action, Engine, Kind, Op, Route
 
@@ -60,23 +58,15 @@ def _of_route(route: Route, path: str) -> str:
 
 
 def _verb_line(op: Op, action: Action) -> str:
-    first = (action.help or action.run.__doc__ or "").strip().partition("\n")[0]
-    return f"    {_VERBS[op]:7}{first.partition(' Raises ')[0]}".rstrip()
+    return f"    {_VERBS[op]:7}{action.summary}".rstrip()
 
 
 def _fields(route: Route) -> Mapping[str, str]:
     """Every parameter of a route, with the kind of its value."""
     found = dict.fromkeys(captures(route.pattern), "string")
     for action in route.actions.values():
-        found |= _typed(action)
+        found |= kinds_of(action.body)
     return found
-
-
-def _typed(action: Action) -> Mapping[str, str]:
-    if action.body is None:
-        return {}
-    fields = msgspec.structs.fields(action.body)
-    return {field.encode_name: kind_of(field.type) for field in fields}
 
 
 def _document(engine: Engine, routes: Sequence[Route]) -> Mapping[str, Any]:

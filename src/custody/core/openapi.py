@@ -15,7 +15,7 @@ import msgspec
 
 from custody import __version__
 from custody.core.router import captures
-from custody.plugin.fields import kind_of
+from custody.plugin.fields import kinds_of
 from custody.plugin.request import Reply
 from custody.plugin.route import Access, Action, Engine, Op, Route
 
@@ -139,7 +139,7 @@ class _PathItem:
     def _operation(self, method: str, ops: Sequence[Op]) -> Schema:
         actions = [self._route.actions[op] for op in ops]
         shown: dict[str, Any] = {
-            "summary": " ".join(_summary(action) for action in actions),
+            "summary": " ".join(action.summary for action in actions),
             "operationId": "-".join([method, *self._words]),
             "tags": [_tag(self._engine)],
             "responses": self._responses(actions, method),
@@ -263,18 +263,8 @@ def _tag(engine: Engine) -> str:
     return "auth" if engine.auth else "secrets"
 
 
-def _summary(action: Action) -> str:
-    first = (action.help or action.run.__doc__ or "").strip().partition("\n")[0]
-    return first.partition(" Raises ")[0]
-
-
 def _typed(action: Action) -> dict[str, Schema]:
-    if action.body is None:
-        return {}
-    return {
-        field.encode_name: _FIELDS[kind_of(field.type)]
-        for field in msgspec.structs.fields(action.body)
-    }
+    return {name: _FIELDS[kind] for name, kind in kinds_of(action.body).items()}
 
 
 def _required(action: Action) -> tuple[str, ...]:

@@ -87,6 +87,13 @@ def kind_of(hint: Any) -> str:
     return _NAMES.get(_bare(hint), "any")
 
 
+def kinds_of(body: type[Any] | None) -> dict[str, str]:
+    """The kind of each field of a typed body, by its name on the wire; {} where none are known."""
+    if body is None:
+        return {}
+    return {field.encode_name: kind_of(field.type) for field in msgspec.structs.fields(body)}
+
+
 def _reader(hint: Any) -> Callable[[str, Any], Any]:
     return _READERS.get(_bare(hint), _anything)
 

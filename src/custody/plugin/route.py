@@ -72,6 +72,12 @@ class Action:
     statuses: Mapping[int, str] = field(default_factory=dict)
     media: tuple[str, ...] = ("application/json",)
 
+    @property
+    def summary(self) -> str:
+        """What it does in a line: its help, else the first line of its handler's docstring."""
+        first = (self.help or self.run.__doc__ or "").strip().partition("\n")[0]
+        return first.partition(" Raises ")[0]
+
 
 def reads(run: Handler, body: type[Any] | None = None, **more: Any) -> Action:
     """An action that only reads."""
