@@ -6,6 +6,19 @@ from typing import Final
 from custody.audit.encode import Format
 from custody.base.errors import BadRequest
 
+OPTIONS: Final[Mapping[str, str]] = {
+    "file_path": "The file, outside the data directory; `stdout`, or `discard` for none. Needed.",
+    "path": "Another name of `file_path`.",
+    "mode": "The file's mode, in octal; 0600 unless set.",
+    "fsync": "When it is synced: `none`, `interval` or `always`; `interval` unless set.",
+    "fsync_interval": "How often that is under `interval`, 10ms or more; 1s unless set.",
+    "log_raw": "Write values in clear. For nothing but tests: the file then holds secrets.",
+    "hmac_accessor": "Hash accessors, too; true unless set.",
+    "elide_list_responses": "Say how many names a LIST answered with, and not which.",
+    "skip_test": "Do not try the device by a record when it is enabled.",
+    "format": "`json` is the only one.",
+    "prefix": "Refused: it would break the lines' form.",
+}
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 

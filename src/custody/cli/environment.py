@@ -12,6 +12,17 @@ from pathlib import Path
 from custody.cli.errors import UsageError
 
 PREFIXES = ("CUSTODY_", "BAO_", "VAULT_")
+# Those that stand in for an option are said with it (Flag.variable); these have none.
+VARIABLES: Mapping[str, str] = {
+    "CACERT_BYTES": "The authority that signed the server's certificate, as PEM text.",
+    "CLIENT_TIMEOUT": "How long to wait for an answer; 60s unless set.",
+    "CONFIG_PATH": "The file that may name a token helper; ~/.vault unless set.",
+    "HEADERS": "Headers to send with each request, as a JSON object.",
+    "MAX_RETRIES": "How often a read is tried again, 0 to 20; 0 unless set.",
+    "TOKEN": "The token; it wins over one that was stored by `custody login`.",
+    "TOKEN_HELPER": "A program that keeps the token, in place of a file.",
+    "TOKEN_PATH": "The file that keeps the token; ~/.vault-token unless set.",
+}
 _TRUE = frozenset({"1", "t", "true"})
 _FALSE = frozenset({"0", "f", "false"})
 

@@ -31,7 +31,7 @@ class SealKind:
     `fallbacks` those that fill in for one that is not given.
     """
 
-    options: tuple[str, ...]
+    options: Mapping[str, str]  # and what each is for
     needed: tuple[str, ...]
     secrets: tuple[str, ...]
     make: Callable[[Options, Source], Seal]
@@ -110,7 +110,12 @@ def _flag(options: Options, name: str) -> bool:
 
 KINDS: Final[Mapping[str, SealKind]] = {
     STATIC: SealKind(
-        options=("current_key_id", "current_key", "previous_key_id", "previous_key"),
+        options={
+            "current_key_id": "The name of the key that wraps.",
+            "current_key": "That key: 32 bytes in hex or base64, `file://PATH`, `env://VARIABLE`.",
+            "previous_key_id": "The name of the key before it, which opens what it wrapped.",
+            "previous_key": "That key.",
+        },
         needed=("current_key_id", "current_key"),
         secrets=("current_key", "previous_key"),
         make=_static,
@@ -121,11 +126,19 @@ KINDS: Final[Mapping[str, SealKind]] = {
         },
     ),
     TRANSIT: SealKind(
-        options=(
-            "address", "token", "key_name", "mount_path", "namespace", "disable_renewal",
-            "tls_ca_cert", "tls_client_cert", "tls_client_key", "tls_server_name",
-            "tls_skip_verify",
-        ),
+        options={
+            "address": "The URL of the other server.",
+            "token": "A token there, also as `file://PATH` or `env://VARIABLE`.",
+            "key_name": "The key in its transit engine.",
+            "mount_path": "Where that engine is; `transit` unless set.",
+            "namespace": "The namespace that it is in.",
+            "disable_renewal": "Leave the token as it is; otherwise it is renewed.",
+            "tls_ca_cert": "A PEM file of the authority that signed its certificate.",
+            "tls_client_cert": "A PEM file with a certificate to show to it.",
+            "tls_client_key": "A PEM file with the key of that.",
+            "tls_server_name": "The name to expect in its certificate.",
+            "tls_skip_verify": "Do not verify its certificate. Unsafe.",
+        },
         needed=("address", "token", "key_name"),
         secrets=("token",),
         make=_transit,
@@ -136,4 +149,4 @@ KINDS: Final[Mapping[str, SealKind]] = {
         },
         fallbacks={"address": ("ADDR",), "token": ("TOKEN",)},
     ),
-}  # fmt: skip
+}

@@ -16,6 +16,7 @@ from custody.base.errors import BadRequest
 from custody.base.hcl import HCLError, Item, Object, parse
 from custody.base.log import LEVELS
 from custody.serve.fields import BadConfiguration, Fields, Known, Placed
+from custody.serve.keys import AUDIT, STORAGE, TOP
 from custody.serve.known import IGNORED, IGNORED_STORAGE
 from custody.serve.listener_config import read_listener
 from custody.serve.seal_config import read_seals
@@ -28,20 +29,13 @@ DEFAULT_WORKERS: Final = 8
 PREFIXES: Final = ("CUSTODY_", "BAO_", "VAULT_")
 _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH",
                      "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")  # fmt: skip
-_TOP: Final = (
-    "api_addr", "audit", "audit_fsync", "cluster_name", "default_lease_ttl", "disable_mlock",
-    "listener",
-    "log_format", "log_level", "max_lease_ttl", "seal", "shutdown_timeout", "storage", "workers",
-)  # fmt: skip
-_STORAGE: Final = ("path", "low_water_bytes")
-_AUDIT: Final = ("description", "local", "options")
 _USAGE: Final = (
     "usage: custody server -config=FILE [-config=FILE …] [-log-level=LEVEL] [-log-format=FORMAT]"
 )
 _CONFIG: Final = "config"
 _FLAGS: Final = {"log-level": "log_level", "log-format": "log_format"}
 # Which variables stand in for which key, the first that is set.
-_VARIABLES: Final = {
+VARIABLES: Final[Mapping[str, Sequence[str]]] = {
     "api_addr": ("API_ADDR", "REDIRECT_ADDR", "ADVERTISE_ADDR"),
     "log_format": ("LOG_FORMAT",),
     "log_level": ("LOG_LEVEL",),
@@ -113,7 +107,7 @@ def _files(path: Path) -> list[Path]:
 
 def _from_environment(environment: Mapping[str, str]) -> list[Placed]:
     items = []
-    for key, names in _VARIABLES.items():
+    for key, names in VARIABLES.items():
         variables = [prefix + name for prefix in PREFIXES for name in names]
         found = next((one for one in variables if environment.get(one)), None)
         if found is not None:
@@ -147,22 +141,24 @@ class _Reader:
     def settings(self) -> tuple[Settings, list[str]]:
         """The settings, and warnings. Raises BadConfiguration."""
         fields = self._fields
-        self._warnings += fields.check(Known(_TOP, IGNORED))
+        self._warnings += fields.check(Known(TOP, IGNORED))
         storage = self._storage()
         settings = Settings(
             data_path=storage.text("path"),
-            low_water=storage.number("low_water_bytes", 64 * 1024 * 1024, minimum=0),
+            low_water=storage.number(
+                "low_water_bytes", int(STORAGE["low_water_bytes"].default), minimum=0
+            ),
             listeners=self._listeners(),
             audit=self._audit(),
             seals=self._seals(),
             workers=fields.number("workers", _default_workers(), 1, MAX_WORKERS),
             api_addr=fields.text("api_addr"),
             cluster_name=fields.text("cluster_name"),
-            log_level=fields.choice("log_level", "info", LEVELS),
-            log_format=fields.choice("log_format", "standard", ("standard", "json")),
-            default_lease_ttl=fields.seconds("default_lease_ttl", "768h"),
-            max_lease_ttl=fields.seconds("max_lease_ttl", "768h"),
-            drain=float(fields.seconds("shutdown_timeout", "5s")),
+            log_level=fields.choice("log_level", TOP["log_level"].default, LEVELS),
+            log_format=fields.choice("log_format", TOP["log_format"].default, ("standard", "json")),
+            default_lease_ttl=fields.seconds("default_lease_ttl", TOP["default_lease_ttl"].default),
+            max_lease_ttl=fields.seconds("max_lease_ttl", TOP["max_lease_ttl"].default),
+            drain=float(fields.seconds("shutdown_timeout", TOP["shutdown_timeout"].default)),
         )
         self._check_whole(settings)
         return settings, self._warnings
@@ -178,7 +174,7 @@ class _Reader:
             kind = " ".join(block.labels) or "none"
             raise BadConfiguration(f"{block.at}: unknown storage {kind}; this release has lmdb")
         fields = Fields.of(block)
-        self._warnings += fields.check(Known(_STORAGE, IGNORED_STORAGE))
+        self._warnings += fields.check(Known(STORAGE, IGNORED_STORAGE))
         if not fields.text("path"):
             raise BadConfiguration(f"{block.at}: storage lmdb needs a path")
         return fields
@@ -217,7 +213,7 @@ class _Reader:
             known = ", ".join(KINDS)
             raise BadConfiguration(f'{at}: unknown audit device "{kind}"; this release has {known}')
         fields = Fields.of(block)
-        self._warnings += fields.check(Known(_AUDIT))
+        self._warnings += fields.check(Known(AUDIT))
         options = fields.options("options")
         if fsync:
             options.setdefault("fsync", fsync)

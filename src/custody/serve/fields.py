@@ -5,7 +5,7 @@ that nobody knows is an error with the nearest known one. Vault's keys that mean
 named in a warning, and refused where ignoring them would leave open what they close.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -26,7 +26,7 @@ class BadConfiguration(Exception):
 class Known:
     """The keys of a block: used here, of Vault and without meaning, refused with a reason."""
 
-    used: Sequence[str]
+    used: Collection[str]
     ignored: frozenset[str] = frozenset()
     refused: Mapping[str, str] = field(default_factory=dict)
 

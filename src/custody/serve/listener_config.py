@@ -8,21 +8,12 @@ from typing import Final
 from custody.http.custom import RESERVED, STATUS
 from custody.http.limits import MAX_BODY_BYTES, SMALL_BODY_BYTES
 from custody.serve.fields import BadConfiguration, Fields, Known, Placed
+from custody.serve.keys import LISTENER
 from custody.serve.known import IGNORED_LISTENER, REFUSED_LISTENER
 from custody.serve.settings import TLS, Forwarded, Listener
 
 DEFAULT_PORT: Final = 8200
-_KNOWN: Final = Known(
-    (
-        "address", "custom_response_headers", "http_read_header_timeout", "http_read_timeout",
-        "max_request_size", "tls_cert_file", "tls_client_ca_file", "tls_disable", "tls_key_file",
-        "tls_max_version", "tls_min_version", "tls_require_and_verify_client_cert",
-        "x_forwarded_for_authorized_addrs", "x_forwarded_for_hop_skips",
-        "x_forwarded_for_reject_not_authorized", "x_forwarded_for_reject_not_present",
-    ),
-    IGNORED_LISTENER,
-    REFUSED_LISTENER,
-)  # fmt: skip
+_KNOWN: Final = Known(LISTENER, IGNORED_LISTENER, REFUSED_LISTENER)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 
 
@@ -38,8 +29,12 @@ def read_listener(block: Placed) -> tuple[Listener, list[str]]:
         host,
         port,
         tls=_tls(fields, host, at, warnings),
-        header_timeout=float(fields.seconds("http_read_header_timeout", "30s")),
-        body_timeout=float(fields.seconds("http_read_timeout", "30s")),
+        header_timeout=float(
+            fields.seconds("http_read_header_timeout", LISTENER["http_read_header_timeout"].default)
+        ),
+        body_timeout=float(
+            fields.seconds("http_read_timeout", LISTENER["http_read_timeout"].default)
+        ),
         max_body=_max_body(fields),
         forwarded=_forwarded(fields),
         headers=_headers(fields),

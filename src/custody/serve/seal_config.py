@@ -22,7 +22,7 @@ from custody.serve.settings import SealStanza
 
 _FILE: Final = "file://"
 _ENV: Final = "env://"
-_TYPE: Final = "SEAL_TYPE"
+SEAL_TYPE: Final = "SEAL_TYPE"
 _RAW_KEY: Final = 32  # bytes of a key in a file that is no text
 _MAX_FILE: Final = 64 * 1024
 _NOTHING_TO_KEEP: Final = 3600.0  # seconds
@@ -36,7 +36,7 @@ def read_seals(
     """The seals of these blocks and of the environment, and warnings. Raises BadConfiguration."""
     reader = _Reader(environment, prefixes)
     stanzas = [reader.stanza(block) for block in blocks]
-    chosen = reader.variable((_TYPE,))
+    chosen = reader.variable((SEAL_TYPE,))
     if chosen and chosen != SHAMIR and not any(one.kind == chosen for one in stanzas):
         stanzas.append(reader.of_environment(chosen))
     stanzas = [one for one in stanzas if one.kind != SHAMIR]
@@ -134,8 +134,8 @@ class _Reader:
 
     def of_environment(self, name: str) -> SealStanza:
         if name not in KINDS:
-            raise BadConfiguration(f'{_TYPE}: unknown seal "{name}"')
-        return self._checked(name, {}, _TYPE, disabled=False)
+            raise BadConfiguration(f'{SEAL_TYPE}: unknown seal "{name}"')
+        return self._checked(name, {}, SEAL_TYPE, disabled=False)
 
     def variable(self, names: Sequence[str]) -> str:
         variables = (prefix + name for prefix in self.prefixes for name in names)

@@ -19,7 +19,7 @@ from custody.policy.lint import lint
 from custody.policy.service import PolicyEntry, Prepared, Terms
 
 MAX_PAGE: Final = 10_000
-_MAX_BODY: Final = 128 * KIB
+MAX_BODY: Final = 128 * KIB
 _LONG: Final = 2 * KIB  # characters; the parser takes some microseconds for each
 
 
@@ -148,7 +148,7 @@ ROUTES: Final = (
         {Op.LIST: reads(_lister(both=False), PageFields)},
         help="Names of policies.",
     ),
-    Route("policies/acl/{name...}", _NEW, max_body=_MAX_BODY, help="A policy."),
+    Route("policies/acl/{name...}", _NEW, max_body=MAX_BODY, help="A policy."),
     Route(
         "policy",
         {
@@ -158,5 +158,5 @@ ROUTES: Final = (
         top=True,
         help="Names of policies, under their old path.",
     ),
-    Route("policy/{name...}", _OLD, max_body=_MAX_BODY, top=True, help="A policy (old path)."),
+    Route("policy/{name...}", _OLD, max_body=MAX_BODY, top=True, help="A policy (old path)."),
 )
