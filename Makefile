@@ -6,7 +6,7 @@
 #   make fix     what the formatter and the linter can mend by themselves
 #   make bench   Custody beside OpenBao (BAO=/path/to/bao) and the bare listener
 #   make soak    the crash tests, 200 rounds of each
-#   make docs    the pages under docs/reference, and every link checked
+#   make docs    the reference from the code, every link checked, the site built into site/
 #   make setup   .venv with the command `custody`; every other target calls it
 
 BIN := .venv/bin

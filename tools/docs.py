@@ -1,85 +1,87 @@
-"""`make docs`: writes docs/reference/routes.md from the route tables, and checks every link.
+"""`make docs`: writes the reference from the code, checks every link, builds the site.
 
-With --check nothing is written: a page that differs from its tables is an error.
+With --check nothing is written or built: a page that differs from its tables is an error.
 """
 
+import os
 import re
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from custody.plugin.route import Access, Engine, Op, Route
-from custody.serve.catalog import load
+from tools.reference import commands, configuration, errors, limits, metrics, routes
 
 ROOT = Path(__file__).resolve().parent.parent
-ROUTES = ROOT / "docs" / "reference" / "routes.md"
+REFERENCE = ROOT / "docs" / "reference"
+SITE = ROOT / "site"  # as mkdocs.yml says
 
-_PLACES = {
-    "system": "sys/",
-    "token": "auth/token/",
-    "kv": "secret/",
-    "kv-v1": "kv/",
-}  # others: their kind
-_VERBS = {
-    Op.READ: "GET",
-    Op.LIST: "LIST",
-    Op.SCAN: "SCAN",
-    Op.WRITE: "POST",
-    Op.PATCH: "PATCH",
-    Op.DELETE: "DELETE",
-}
-_CALLERS = {
-    Access.AUTHENTICATED: "a token whose policies allow it",
-    Access.SUDO: "a token with `sudo`",
-    Access.OPTIONAL: "anyone; a token is checked where one is given",
-    Access.PUBLIC: "anyone",
-}
-_HEAD = """\
-# Routes
-
-Written by `make docs` from the tables in the code; changes to this page are lost. Every path begins
-with `/v1/`. PUT is the same as POST, and `GET …?list=true` the same as LIST. `?help=1` on a path
-shows its help on a running server.
-"""
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
-_NOT_OURS = frozenset({".git", ".venv", ".dev"})
+_NOT_OURS = frozenset({".git", ".venv", ".dev", SITE.name})
 
 
 def main() -> int:
-    """Write or check; the exit code."""
-    text = _routes()
-    if "--check" in sys.argv[1:]:
-        stale = not ROUTES.exists() or ROUTES.read_text() != text
-    else:
-        ROUTES.parent.mkdir(parents=True, exist_ok=True)
-        ROUTES.write_text(text)
-        stale = False
-    problems = [f"{ROUTES.relative_to(ROOT)}: not what the tables say; run make docs"] * stale
-    problems += _broken_links()
+    """Write and build, or check; the exit code."""
+    checking = "--check" in sys.argv[1:]
+    pages = reference()
+    if not checking:
+        write(pages)
+    problems = [*stale(pages), *_broken_links()]
     for problem in problems:
         print(problem, file=sys.stderr)
-    return 1 if problems else 0
+    if problems or checking:
+        return 1 if problems else 0
+    return build(SITE)
 
 
-def _routes() -> str:
-    sections = [_section(kind, engine) for kind, engine in load().items()]
-    return "\n".join([_HEAD, *sections])
+def reference() -> Mapping[Path, str]:
+    """Every page of the reference, by where it lies."""
+    return {
+        REFERENCE / "routes.md": routes.page(),
+        **{REFERENCE / "api" / f"{kind}.md": text for kind, text in routes.pages()},
+        REFERENCE / "commands.md": commands.page(),
+        REFERENCE / "configuration.md": configuration.page(),
+        REFERENCE / "errors.md": errors.page(),
+        REFERENCE / "limits.md": limits.page(),
+        REFERENCE / "metrics.md": metrics.page(),
+    }
 
 
-def _section(kind: str, engine: Engine) -> str:
-    place = _PLACES.get(kind, f"{kind}/")
-    mounted = "" if engine.system else f" Shown as mounted at `{place}`."
-    lines = [f"## {kind}", "", f"{engine.help}{mounted}", ""]
-    lines += ["| path | verbs | who may call | what it is |", "| --- | --- | --- | --- |"]
-    lines += [_row(place, route) for route in engine.routes]
-    return "\n".join(lines) + "\n"
+def write(pages: Mapping[Path, str]) -> None:
+    """Write what differs, and remove pages of what is no more."""
+    for path, text in pages.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+    for path in _surplus(pages):
+        path.unlink()
 
 
-def _row(place: str, route: Route) -> str:
-    verbs = ", ".join(_VERBS[op] for op in route.actions)
-    callers = {action.access or route.access for action in route.actions.values()}
-    words = "; ".join(_CALLERS[access] for access in Access if access in callers)
-    return f"| `{place}{route.pattern}` | {verbs} | {words} | {route.help.replace('|', '&#124;')} |"
+def stale(pages: Mapping[Path, str]) -> list[str]:
+    """What is not as the tables say."""
+    differing = [
+        path
+        for path, text in pages.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    return [
+        f"{path.relative_to(ROOT)}: not what the code says; run make docs"
+        for path in (*differing, *_surplus(pages))
+    ]
+
+
+def build(site: Path) -> int:
+    """Build the site into `site`; the exit code. A link or an anchor that leads nowhere fails."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--clean"]
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # the theme's banner about its successor
+    return subprocess.run(
+        [*command, f"--site-dir={site}"], cwd=ROOT, env=quiet, check=False
+    ).returncode
+
+
+def _surplus(pages: Mapping[Path, str]) -> list[Path]:
+    """Pages of engines that are no more."""
+    return [path for path in sorted((REFERENCE / "api").glob("*.md")) if path not in pages]
 
 
 def _broken_links() -> list[str]:
@@ -87,7 +89,7 @@ def _broken_links() -> list[str]:
     return [
         f"{page.relative_to(ROOT)}: no such file: {target}"
         for page in _pages()
-        for target in _LINK.findall(page.read_text())
+        for target in _LINK.findall(page.read_text(encoding="utf-8"))
         if "://" not in target and not target.startswith("#")
         if not (page.parent / target.partition("#")[0]).exists()
     ]

@@ -1,0 +1,130 @@
+"""docs/reference/routes.md and api/: every path, its verbs, fields and answers."""
+
+from collections.abc import Iterator, Mapping
+
+from custody.plugin.fields import kinds_of
+from custody.plugin.route import MIB, Access, Action, Engine, Op, Route
+from custody.serve.catalog import load
+from tools.reference import markdown
+
+_PLACES = {
+    "system": "sys/",
+    "token": "auth/token/",
+    "kv": "secret/",
+    "kv-v1": "kv/",
+}  # others: their kind
+_VERBS = {
+    Op.READ: "GET",
+    Op.LIST: "LIST",
+    Op.SCAN: "SCAN",
+    Op.WRITE: "POST",
+    Op.PATCH: "PATCH",
+    Op.DELETE: "DELETE",
+}
+_CALLERS = {
+    Access.AUTHENTICATED: "a token whose policies allow it",
+    Access.SUDO: "a token with `sudo`",
+    Access.OPTIONAL: "anyone; a token is checked where one is given",
+    Access.PUBLIC: "anyone",
+}
+_TYPES = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "object": "any"}
+_KIB = 1024
+_KINDS = {"slice": "list", "keypair": "map of texts", "duration (sec)": "duration"}  # others: same
+_TEXT = """\
+Every path begins with `/v1/`. PUT is the same as POST, and `GET …?list=true` the same as LIST.
+`?help=1` on a path shows its help on a running server, and `sys/internal/specs/openapi` describes
+all of them as OpenAPI."""
+_FIELDS = """\
+Fields are those of the JSON body, of GET, LIST and DELETE those of the query; what is not named
+here is taken and warned about. Answers are the fields of `data`; where none are named, they depend
+on what was asked for. [Routes](../routes.md) is the short list, [Errors](../errors.md) tells what
+else may come."""
+
+
+def page() -> str:
+    """The short list of all."""
+    parts = [markdown.head("Routes", _TEXT)]
+    return "\n".join([*parts, *(_section(kind, engine) for kind, engine in load().items())])
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """For each engine its kind, and a page with all there is to say of its routes."""
+    for kind, engine in load().items():
+        place = _place(kind)
+        parts = [markdown.head(f"API of {kind}", f"{_about(place, engine)}\n\n{_FIELDS}")]
+        parts += [_route(place, route) for route in engine.routes]
+        yield kind, "\n".join(parts)
+
+
+def _section(kind: str, engine: Engine) -> str:
+    place = _place(kind)
+    rows = markdown.table(
+        ("path", "verbs", "who may call", "what it is"),
+        (_row(place, route) for route in engine.routes),
+    )
+    about = f"{_about(place, engine)} [All fields](api/{kind}.md)."
+    return f"## {kind}\n\n{about}\n\n{rows}"
+
+
+def _place(kind: str) -> str:
+    return _PLACES.get(kind, f"{kind}/")
+
+
+def _about(place: str, engine: Engine) -> str:
+    return engine.help if engine.system else f"{engine.help} Shown as mounted at `{place}`."
+
+
+def _row(place: str, route: Route) -> tuple[str, str, str, str]:
+    verbs = ", ".join(_VERBS[op] for op in route.actions)
+    callers = {action.access or route.access for action in route.actions.values()}
+    words = "; ".join(_CALLERS[access] for access in Access if access in callers)
+    return markdown.code(place + route.pattern), verbs, words, route.help
+
+
+def _route(place: str, route: Route) -> str:
+    parts = [f"## `{place}{route.pattern}`\n", f"{route.help}{_notes(route)}\n"]
+    parts += [_verb(route, op, action) for op, action in route.actions.items()]
+    return "\n".join(parts)
+
+
+def _notes(route: Route) -> str:
+    notes = []
+    if route.max_body != MIB:
+        notes.append(f"Bodies of up to {route.max_body // _KIB} KiB.")
+    if route.sealed:
+        notes.append("Answers while the node is sealed.")
+    if route.raw:
+        notes.append("The answer has no envelope.")
+    return "".join(f" {note}" for note in notes)
+
+
+def _verb(route: Route, op: Op, action: Action) -> str:
+    caller = _CALLERS[action.access or route.access]
+    lines = [f"- **{_VERBS[op]}** {action.summary} *({caller})*".replace("**  *", "** *")]
+    if action.free:
+        lines.append("    - fields: what is to be stored")
+    elif fields := _fields(action):
+        lines.append(f"    - fields: {fields}")
+    if action.shows is not None:
+        lines.append(f"    - answer: {_shown(action.shows)}")
+    lines += [f"    - status {status}: {text}" for status, text in action.statuses.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _fields(action: Action) -> str:
+    required = action.body.required() if action.body is not None else ()
+    return ", ".join(
+        f"`{name}` {_KINDS.get(kind, kind)}{', required' if name in required else ''}"
+        for name, kind in kinds_of(action.body).items()
+    )
+
+
+def _shown(shows: Mapping[str, object]) -> str:
+    return ", ".join(f"`{name}` {_type(hint)}" for name, hint in shows.items())
+
+
+def _type(hint: object) -> str:
+    text = hint.__name__ if isinstance(hint, type) and not hasattr(hint, "__args__") else str(hint)
+    for python, wire in _TYPES.items():
+        text = text.replace(python, wire)
+    return text.replace("dict", "object").replace("list", "array").replace("| None", "or null")
