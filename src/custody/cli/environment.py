@@ -15,10 +15,16 @@ PREFIXES = ("CUSTODY_", "BAO_", "VAULT_")
 # Those that stand in for an option are said with it (Flag.variable); these have none.
 VARIABLES: Mapping[str, str] = {
     "CACERT_BYTES": "The authority that signed the server's certificate, as PEM text.",
+    "CLIENT_CERT_BYTES": "A certificate to show to the server, as PEM text.",
+    "CLIENT_KEY_BYTES": "The key of CLIENT_CERT_BYTES, as PEM text.",
     "CLIENT_TIMEOUT": "How long to wait for an answer; 60s unless set.",
     "CONFIG_PATH": "The file that may name a token helper; ~/.vault unless set.",
     "HEADERS": "Headers to send with each request, as a JSON object.",
+    "HTTP_PROXY": "Another name of PROXY_ADDR.",
     "MAX_RETRIES": "How often a read is tried again, 0 to 20; 0 unless set.",
+    "PROXY_ADDR": "A proxy on the way to this server; it wins over HTTP_PROXY and HTTPS_PROXY.",
+    "RATE_LIMIT": "Requests in a second, or rate:burst.",
+    "SRV_LOOKUP": "Not understood: a true value is refused.",
     "TOKEN": "The token; it wins over one that was stored by `custody login`.",
     "TOKEN_HELPER": "A program that keeps the token, in place of a file.",
     "TOKEN_PATH": "The file that keeps the token; ~/.vault-token unless set.",
