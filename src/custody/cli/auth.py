@@ -29,16 +29,6 @@ def enable(context: Context) -> int:
     return context.done(f"Success! Enabled {kind} auth method at: {path}")
 
 
-def disable(context: Context) -> int:
-    """Disable the method at a path, with all that it holds."""
-    path = mounting.path_of(context.arguments[0])
-    try:
-        context.client().delete(f"sys/auth/{path.rstrip('/')}")
-    except RemoteError as error:
-        raise error.about(f"Error disabling auth method at {path}") from error
-    return context.done(f"Success! Disabled the auth method (if it existed) at: {path}")
-
-
 def list_methods(context: Context) -> int:
     """Print the methods and where they are."""
     try:
@@ -117,9 +107,10 @@ COMMANDS = (
         "auth disable",
         "Disable an auth method. All tokens that it handed out are revoked.",
         (Example("Disable it:", "custody auth disable people"),),
-        disable,
+        mounting.disable(mounting.AUTH),
         "PATH",
         (1, 1),
+        (mounting.WAIT,),
     ),
     Command(
         "auth list",

@@ -131,6 +131,45 @@ def tuned(context: Context, side: Side, path: str, body: Mapping[str, Any]) -> i
     return context.done(f"Success! Tuned the {side.noun} at: {path}")
 
 
+def disable(side: Side) -> Callable[[Context], int]:
+    """The command that disables a mount; with -wait it ends when all data of it is gone."""
+
+    def run(context: Context) -> int:
+        path = path_of(context.arguments[0])
+        client = context.client()
+        target = f"{side.api}/{path.rstrip('/')}"
+        waits = context.options.switch("wait")
+        try:
+            accessor = _accessor(client, side, path) if waits else ""
+            client.delete(target)
+            if accessor:
+                _wait_until_deleted(context, client, accessor)
+        except RemoteError as error:
+            raise error.about(f"Error disabling {side.noun} at {path}") from error
+        return context.done(f"Success! Disabled the {side.noun} (if it existed) at: {path}")
+
+    return run
+
+
+def _accessor(client: "Client", side: Side, path: str) -> str:
+    """What tells the mount at `path` from others that were there before; "" where there is none."""
+    mounts = client.preparing().read(side.api).get("data") or {}
+    return str((mounts.get(path) or {}).get("accessor", ""))
+
+
+def _wait_until_deleted(context: Context, client: "Client", accessor: str) -> None:
+    with context.progress("Deleting") as progress:
+        while True:
+            known = (client.list("sys/unmounts").get("data") or {}).get("key_info") or {}
+            found: Mapping[str, Any] = next(
+                (one for one in known.values() if one.get("accessor") == accessor), {}
+            )
+            if found.get("state") != "deleting":
+                return
+            progress.show(0, 0, f"{found.get('rows_deleted', 0)} rows")
+            time.sleep(_POLL)
+
+
 def move(side: Side) -> Callable[[Context], int]:
     """The command that moves a mount, and waits until it is there."""
 
@@ -162,6 +201,9 @@ def _wait(context: Context, client: "Client", number: str) -> str:
                 return status
             progress.show(0, 0)
             time.sleep(_POLL)
+
+
+WAIT = Flag("wait", "Wait until all data of it is deleted.", Kind.SWITCH)
 
 
 def changing(side: Side, *more: Flag) -> tuple[Command, ...]:

@@ -28,16 +28,6 @@ def enable(context: Context) -> int:
     return context.done(f"Success! Enabled the {kind} secrets engine at: {path}")
 
 
-def disable(context: Context) -> int:
-    """Disable the engine at a path, with all that it holds."""
-    path = context.arguments[0].strip().strip("/") + "/"
-    try:
-        context.client().delete(f"sys/mounts/{path.rstrip('/')}")
-    except RemoteError as error:
-        raise error.about(f"Error disabling secrets engine at {path}") from error
-    return context.done(f"Success! Disabled the secrets engine (if it existed) at: {path}")
-
-
 def list_engines(context: Context) -> int:
     """Print the engines and where they are."""
     try:
@@ -97,9 +87,10 @@ COMMANDS = (
         "secrets disable",
         "Disable a secrets engine. All its data and leases are gone.",
         (Example("Disable it:", "custody secrets disable team"),),
-        disable,
+        mounting.disable(mounting.SECRETS),
         "PATH",
         (1, 1),
+        (mounting.WAIT,),
     ),
     Command(
         "secrets list",

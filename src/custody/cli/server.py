@@ -17,15 +17,21 @@ def version(context: Context) -> int:
     return 0
 
 
+_SERVER = """\
+FILE is HCL or JSON; of a directory, its .hcl and .json files are read in order. What stands last
+wins, the environment (CUSTODY_API_ADDR, CUSTODY_LOG_LEVEL, CUSTODY_LOG_FORMAT) wins over files,
+and the options over both. SIGHUP reads all of it again; SIGTERM ends the server."""
+
 COMMANDS = (
     Command(
         "server",
         "Run the server in the foreground.",
         (Example("With a configuration file:", "custody server -config=/etc/custody.hcl"),),
         server,
-        "-config=FILE",
+        "-config=FILE [-config=FILE...] [-log-level=LEVEL] [-log-format=FORMAT]",
         (0, ANY),
         shared=(),
+        text=_SERVER,
         raw=True,
     ),
     Command(
