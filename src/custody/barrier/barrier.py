@@ -12,7 +12,7 @@ from custody.barrier.keyring import Keyring
 from custody.barrier.keys import Keys
 from custody.barrier.log import ESSENTIAL, HEAD, Retention
 from custody.barrier.passing import Passing
-from custody.barrier.rows import View, verify_reads
+from custody.barrier.rows import LOGGED, View, verify_reads
 from custody.barrier.scrub import Checked, scrub
 from custody.barrier.transaction import BarrierTransaction
 from custody.base.clock import Clock
@@ -130,6 +130,11 @@ class Barrier:
     def encryptions(self, view: View, term: int) -> int:
         """An upper bound on the encryptions done under `term`. Raises Tampered."""
         return self._open().books.counter.reserved(view.raw, term)
+
+    def rows(self, view: View) -> int:
+        """How many rows the logged tables hold, by their sums. Raises Tampered."""
+        digests = self._open().books.digests
+        return sum(digests.read(view.raw, table).rows for table in LOGGED)
 
     def scrub(
         self, view: View, batch: int = 500, parts: Sequence[str] | None = None

@@ -11,6 +11,7 @@ from custody.core.jobs.expiry import Expiry
 from custody.core.jobs.job import Alarm, Job, keep_running
 from custody.core.jobs.recording import Recording
 from custody.core.jobs.revocation import Revocation
+from custody.core.jobs.rewrap import Rewrap
 from custody.core.jobs.rotate import Rotate
 from custody.core.jobs.scrub import Scrub
 from custody.core.jobs.trim import Trim
@@ -55,6 +56,7 @@ def jobs_of(parts: Parts) -> Sequence[Job]:
         Recording(barrier, parts.broker, clock, parts.metrics),
         Unmount(barrier, clock),
         Rotate(parts),
+        Rewrap(barrier, clock),
         Trim(barrier, clock, floor),
         Scrub(parts),
     )

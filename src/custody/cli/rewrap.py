@@ -1,0 +1,64 @@
+"""`custody operator rewrap`: everything stored under the newest encryption key."""
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from custody.cli import output
+from custody.cli.command import Command, Context, Example
+from custody.cli.errors import RemoteError
+from custody.cli.flags import Flag, Kind
+
+if TYPE_CHECKING:
+    from custody.cli.client import Client
+
+_LOOK_SECONDS = 0.5  # between two looks at work that goes on
+
+
+def rewrap(context: Context) -> int:
+    """Have everything encrypted by the newest key, and show how far that is until it is done."""
+    client = context.client()
+    try:
+        if context.options.switch("cancel"):
+            client.delete("sys/rotate/rewrap")
+            return context.done("Success! Canceled rewrapping (if it was started)")
+        if context.options.switch("status"):
+            state = client.read("sys/rotate/rewrap").get("data") or {}
+        else:
+            state = client.write("sys/rotate/rewrap").get("data") or {}
+            if not context.options.switch("detach"):
+                state = _follow(context, client, state)
+    except RemoteError as error:
+        raise error.about("Error rewrapping") from error
+    if not context.is_table:
+        return context.show(state)
+    rows = ([name, output.go_text(value)] for name, value in state.items() if value != "")
+    return context.show_columns("Key | Value", rows)
+
+
+def _follow(context: Context, client: "Client", state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How it stands when it is no longer running."""
+    with context.progress("Rewrapping") as bar:
+        while state.get("state") == "running":
+            bar.show(state.get("rows", 0), state.get("total", 0), str(state.get("table", "")))
+            time.sleep(_LOOK_SECONDS)
+            state = client.read("sys/rotate/rewrap").get("data") or {}
+    return state
+
+
+COMMANDS = (
+    Command(
+        "operator rewrap",
+        "Encrypt everything stored by the newest key, while the server goes on serving.",
+        (
+            Example("After a rotation, and watch it:", "custody operator rewrap"),
+            Example("How far is it?", "custody operator rewrap -status"),
+        ),
+        rewrap,
+        flags=(
+            Flag("cancel", "Go no further.", Kind.SWITCH),
+            Flag("detach", "Do not wait for the end.", Kind.SWITCH),
+            Flag("status", "Only say how far it is.", Kind.SWITCH),
+        ),
+    ),
+)
