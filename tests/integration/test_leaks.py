@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.harness import Client, Server, alive, close_store, eventually, keys_of, open_store
@@ -145,6 +146,58 @@ def test_no_process_remembers_a_secret_or_a_key_once_the_node_is_sealed(planted:
     assert node.call("GET", "secret/data/app", token="").status == 503
     for pid, role in {node.process.pid: "supervisor", **node.pids()}.items():
         assert not _memory_of(pid, {**values, **keys}), role
+
+
+@pytest.mark.needs_root
+def test_the_key_of_an_automatic_seal_is_in_the_memory_of_the_custodian_alone(
+    tmp_path: Path,
+) -> None:
+    key = secrets.token_bytes(32)
+    file = tmp_path / "seal-key"
+    file.write_bytes(key)
+    stanza = f'seal "static" {{ current_key_id = "a"\n current_key = "file://{file}" }}\n'
+    needles = _forms("seal key", key)
+    with Server(tmp_path, settings=f'log_level = "trace"\n{stanza}') as node:
+        made = node.expect(200, "PUT", "sys/init", {}).body
+        node.token = made["root_token"]
+        eventually(lambda: node.call("GET", "sys/seal-status").body["sealed"] is False)
+        remembered = {role: _memory_of(pid, needles) for pid, role in node.pids().items()}
+        assert "seal key" in remembered.pop("custodian")
+        assert not any(remembered.values())
+        assert not _memory_of(node.process.pid, needles)
+        assert not _found(node.log.read_bytes(), needles)
+
+
+def test_what_a_ceremony_takes_and_makes_is_in_no_log_and_no_record(talkative: Server) -> None:
+    talkative.initialise(shares=3, threshold=2)
+    old = talkative.shares
+    body = {"secret_shares": 3, "secret_threshold": 2, "require_verification": True}
+    nonce = talkative.expect(200, "PUT", "sys/rekey/init", body).body["nonce"]
+    talkative.expect(400, "PUT", "sys/rekey/update", {"key": old[0], "nonce": "wrong"})
+    new = [_give(talkative, "sys/rekey/update", share, nonce) for share in old][-1]
+    proof = new["verification_nonce"]
+    for share in new["keys"][:2]:
+        _give(talkative, "sys/rekey/verify", share, proof)
+    started = talkative.expect(200, "PUT", "sys/generate-root/attempt").body
+    nonce = started["nonce"]
+    shares = new["keys"][:2]
+    made = [_give(talkative, "sys/generate-root/update", one, nonce) for one in shares][-1]
+    hidden = {"encoded_token": made["encoded_token"], "otp": started["otp"]}
+    token = talkative.expect(200, "PUT", "sys/decode-token", hidden).data["token"]
+    assert talkative.call("GET", "auth/token/lookup-self", token=token).status == 200
+    needles = {"token": token.encode(), "otp": started["otp"].encode()}
+    needles["encoded token"] = made["encoded_token"].encode()
+    for number, share in enumerate((*old, *new["keys"])):
+        needles |= _forms(f"share {number}", bytes.fromhex(share))
+    for place in (talkative.log, talkative.audit):
+        text = place.read_bytes()
+        assert b"custodian" in text or b"sys/rekey/update" in text
+        assert not _found(text, needles), place
+
+
+def _give(node: Server, path: str, share: str, nonce: str) -> dict[str, Any]:
+    found: dict[str, Any] = node.expect(200, "PUT", path, {"key": share, "nonce": nonce}).body
+    return found
 
 
 def _forms(name: str, raw: bytes) -> dict[str, bytes]:

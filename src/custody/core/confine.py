@@ -30,6 +30,8 @@ class Settings:
     data_path: str = ""  # empty: the store is not in files
     declared_audit: Mapping[str, Declared] = field(default_factory=dict)
     seals: Plan = field(default_factory=Plan)
+    closed_rekey: bool = False  # without a token
+    closed_generate_root: bool = False
 
 
 class MountStorage:

@@ -60,6 +60,11 @@ LISTENER: Final[Mapping[str, Key]] = {
     "custom_response_headers": Key('Headers by status, as in `"default" = { "X-Frame-Options" ='
                                    ' ["DENY"] }`; of `default`, `4xx` and `404` the nearest'
                                    " wins.", "none"),
+    "disable_unauthed_rekey_endpoints": Key("Rekeys want a token beside the shares. Said of one"
+                                            " listener, it holds for all.", "false"),
+    "disable_unauthed_generate_root_endpoints": Key("Root tokens want a token beside the shares."
+                                                    " Said of one listener, it holds for all.",
+                                                    "false"),
     "x_forwarded_for_authorized_addrs": Key("Networks of the proxies whose `X-Forwarded-For` names"
                                             " the client.", "none"),
     "x_forwarded_for_hop_skips": Key("How many proxies stand behind the one whose client is"

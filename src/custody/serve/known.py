@@ -52,8 +52,6 @@ IGNORED_LISTENER: Final = frozenset(
     {
         "cluster_address",
         "disable_replication_status_endpoints",
-        "disable_unauthed_generate_root_endpoints",
-        "disable_unauthed_rekey_endpoints",
         "http_idle_timeout",
         "http_write_timeout",
         "inflight_requests_logging",

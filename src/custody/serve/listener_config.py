@@ -38,6 +38,8 @@ def read_listener(block: Placed) -> tuple[Listener, list[str]]:
         max_body=_max_body(fields),
         forwarded=_forwarded(fields),
         headers=_headers(fields),
+        closed_rekey=fields.flag("disable_unauthed_rekey_endpoints"),
+        closed_generate_root=fields.flag("disable_unauthed_generate_root_endpoints"),
     )
     return listener, warnings
 

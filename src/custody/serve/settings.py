@@ -37,6 +37,8 @@ class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_body: int = 32 * 1024 * 1024  # bytes; a route may take less
     forwarded: Forwarded | None = None
     headers: dict[str, dict[str, str]] = {}  # by status: default, 2xx or 200
+    closed_rekey: bool = False  # the paths that need no token are not served
+    closed_generate_root: bool = False
 
     @property
     def address(self) -> str:

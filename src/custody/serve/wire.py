@@ -59,6 +59,8 @@ def core_settings(settings: Settings) -> CoreSettings:
         data_path=settings.data_path,
         declared_audit=declared_audit(settings),
         seals=plan_of(settings.seals),
+        closed_rekey=any(listener.closed_rekey for listener in settings.listeners),
+        closed_generate_root=any(listener.closed_generate_root for listener in settings.listeners),
     )
 
 

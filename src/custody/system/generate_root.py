@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from custody.base.errors import BadRequest, Unavailable
+from custody.base.errors import BadRequest, Unavailable, UnsupportedOperation
 from custody.core import ceremony
 from custody.core.act import Act
 from custody.core.ceremony import RootGenerating
@@ -55,7 +55,7 @@ class _Paths:
 
     async def look(self, _request: Request, act: Act) -> Reply:
         """How the attempt stands."""
-        return Reply(data=self._status(await _take(act, ceremony.LookAtRootGeneration())))
+        return Reply(data=self._status(await self._take(act, ceremony.LookAtRootGeneration())))
 
     async def start(self, request: Request, act: Act) -> Reply:
         """Begin to make a root token."""
@@ -68,11 +68,11 @@ class _Paths:
             pgp_key=body.pgp_key,
             fingerprint="".join(holders.fingerprints(keys, _BAD_KEY)),
         )
-        return Reply(data=self._status(await _take(act, step)))
+        return Reply(data=self._status(await self._take(act, step)))
 
     async def cancel(self, _request: Request, act: Act) -> None:
         """Forget the attempt."""
-        await _take(act, ceremony.CancelRootGeneration())
+        await self._take(act, ceremony.CancelRootGeneration())
 
     async def update(self, request: Request, act: Act) -> Reply:
         """Give one share; the last one makes the token."""
@@ -84,12 +84,20 @@ class _Paths:
                 else "'key' must be specified in request body as JSON"
             )
         step = ceremony.GiveRootShare(decode_share(body.key), body.nonce)
-        stands = await _take(act, step)
+        stands = await self._take(act, step)
         if not stands.token:
             return Reply(data=self._status(stands))
         token_hash = await store_root_token(act, stands.token, act.parts.clock, request.source)
-        await _take(act, ceremony.CancelRootGeneration())
+        await self._take(act, ceremony.CancelRootGeneration())
         return Reply(data=self._status(stands), created=(token_hash,))
+
+    async def _take(self, act: Act, step: ceremony.AnyStep) -> RootGenerating:
+        if not self.enveloped and act.parts.settings.closed_generate_root:
+            raise UnsupportedOperation
+        outcome = await act.parts.custodian.take(step, Front(act.parts).meta())
+        if not isinstance(outcome, RootGenerating):
+            raise Unavailable("the custodian answered something else")
+        return outcome
 
     def _status(self, stands: RootGenerating) -> Mapping[str, Any]:
         made = bool(stands.token)
@@ -144,13 +152,6 @@ def decode_token(request: Request, _rows: SystemRows) -> Reply:
     if not body.encoded_token or not body.otp:
         raise BadRequest("provided 'encoded_token' or 'otp' is empty")
     return Reply(data={"token": uncover(body.encoded_token, body.otp)})
-
-
-async def _take(act: Act, step: ceremony.AnyStep) -> RootGenerating:
-    outcome = await act.parts.custodian.take(step, Front(act.parts).meta())
-    if not isinstance(outcome, RootGenerating):
-        raise Unavailable("the custodian answered something else")
-    return outcome
 
 
 def _hidden(stands: RootGenerating) -> str:

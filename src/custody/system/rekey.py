@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from custody.base.errors import BadRequest
+from custody.base.errors import BadRequest, UnsupportedOperation
 from custody.base.store import Transaction
 from custody.core import backup, ceremony, sealing
 from custody.core.act import Act
@@ -147,6 +147,8 @@ class _Paths:
     async def _take(
         self, act: Act, step: ceremony.AnyStep, desk: "_Delivering | None" = None
     ) -> Rekeying:
+        if not self.rotation and act.parts.settings.closed_rekey:
+            raise UnsupportedOperation
         prepare = (desk or _Delivering(self.target)).prepare
         try:
             return await sealing.rekey(act.parts, step, act.commit, prepare)

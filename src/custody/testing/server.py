@@ -249,6 +249,7 @@ class MemoryServer:
     `engines` are mounted beside the catalogue's; `audited` False leaves it without a device.
     `store` is memory unless given; whoever gives it closes it. `broker` is what records go through.
     `seal` is the configured automatic one, `given_up` those that the configuration disables.
+    `closed`: ceremonies want a token.
     """
 
     def __init__(  # noqa: PLR0913 - whoever makes one names the few that it means
@@ -262,6 +263,7 @@ class MemoryServer:
         data_path: str = "",
         seal: Seal | None = None,
         given_up: Sequence[Named] = (),
+        closed: bool = False,
     ) -> None:
         self.clock = clock or HandClock()
         self.source = source or SystemSource()
@@ -280,6 +282,8 @@ class MemoryServer:
             declared_audit=declared,
             data_path=data_path,
             seals=Plan(active, tuple(given_up)),
+            closed_rekey=closed,
+            closed_generate_root=closed,
         )
         self.custodian = InProcessCustodian(self._keeper(), self.barrier)
         self.broker = broker({**KINDS, "recorder": self._kind()}, self.clock, self.source)

@@ -271,3 +271,11 @@ def test_the_environment_wins_over_files_and_the_command_line_over_both(tmp_path
         load([f"-config={path}"], {"CUSTODY_LOG_LEVEL": "loud"})
     with pytest.raises(BadConfiguration, match=r"^-log-format: log_format is one of"):
         load([f"-config={path}", "--log-format=xml"], {})
+
+
+def test_ceremonies_without_a_token_can_be_closed(tmp_path: Path) -> None:
+    text = _STORAGE + _LISTENER.replace("{", "{ disable_unauthed_rekey_endpoints = true\n", 1)
+    settings, warnings = _load(tmp_path, text)
+    assert warnings == []
+    listener = settings.listeners[0]
+    assert (listener.closed_rekey, listener.closed_generate_root) == (True, False)

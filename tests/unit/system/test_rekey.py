@@ -322,3 +322,28 @@ async def test_a_new_root_key_leaves_shares_and_secrets_as_they_are() -> None:
         assert await server.reopens(*server.shares[:2])
         weak = await server.token('path "sys/rotate/root" { capabilities = ["update"] }')
         await server.expect(403, "POST", "sys/rotate/root", token=weak)
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        ("sys/rekey/init", "sys/rotate/root/init"),
+        ("sys/generate-root/attempt", "sys/generate-root-token/attempt"),
+    ],
+)
+async def test_where_the_configuration_closes_them_ceremonies_want_a_token(
+    path: str, other: str
+) -> None:
+    async with Sealed(closed=True) as server:
+        for method in ("GET", "PUT", "DELETE"):
+            answer = await server.expect(405, method, path, token=server.root_token)
+            assert answer.errors == ["1 error occurred:\n\t* unsupported operation\n\n"]
+        await server.expect(200, "GET", other, token=server.root_token)
+
+
+async def test_a_rotation_of_the_keyring_has_a_record_that_says_it_was_committed() -> None:
+    async with Sealed() as server:
+        await server.expect(204, "POST", "sys/rotate", token=server.root_token)
+        last = server.recorder.records[-1]
+        assert last["request"]["path"] == "sys/rotate"
+        assert last["custody"]["event_id"]
