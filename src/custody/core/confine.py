@@ -28,6 +28,7 @@ class Settings:
     api_addr: str = ""
     storage_type: str = "lmdb"
     data_path: str = ""  # empty: the store is not in files
+    sanitized: Mapping[str, object] = field(default_factory=dict)  # the configuration, no secrets
     declared_audit: Mapping[str, Declared] = field(default_factory=dict)
     seals: Plan = field(default_factory=Plan)
     closed_rekey: bool = False  # without a token

@@ -17,6 +17,7 @@ from custody.core.parts import Parts
 from custody.core.ports import Custodian
 from custody.serve import catalog
 from custody.serve.page import Slot
+from custody.serve.sanitized import sanitized
 from custody.serve.seal_config import plan_of
 from custody.serve.settings import Settings
 from custody.storage.lmdb import LMDBStore
@@ -57,6 +58,7 @@ def core_settings(settings: Settings) -> CoreSettings:
         api_addr=settings.api_addr,
         storage_type="lmdb",
         data_path=settings.data_path,
+        sanitized=sanitized(settings),
         declared_audit=declared_audit(settings),
         seals=plan_of(settings.seals),
         closed_rekey=any(listener.closed_rekey for listener in settings.listeners),

@@ -44,6 +44,11 @@ def ha_status(_request: Request, rows: SystemRows) -> Reply:
     return Reply(data={"nodes": [node]})
 
 
+def configuration(_request: Request, rows: SystemRows) -> Reply:
+    """What the server was started with, without secrets."""
+    return Reply(data=rows.settings.sanitized)
+
+
 async def step_down(_request: Request, _act: Act) -> None:
     """Give up being the active node; without other nodes there is nobody to give it to."""
 
@@ -82,6 +87,11 @@ ROUTES: Final = (
         {Op.READ: reads(ha_status, shows={"nodes": list[dict[str, object]]})},
         top=True,
         help="The nodes of the cluster.",
+    ),
+    Route(
+        "config/state/sanitized",
+        {Op.READ: reads(configuration)},
+        help="The configuration without its secrets.",
     ),
     Route(
         "step-down",

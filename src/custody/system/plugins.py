@@ -148,17 +148,6 @@ def _type(engine: Engine) -> str:
     return "auth" if engine.auth else "secret"
 
 
-_READ: Final[Mapping[str, object]] = {
-    "args": list[str] | None,
-    "builtin": bool,
-    "command": str,
-    "declarative": bool,
-    "deprecation_status": str,
-    "name": str,
-    "oci": bool,
-    "sha256": str,
-    "version": str,
-}
 _LISTED: Final[Mapping[str, object]] = {
     "auth": list[str],
     "database": list[str],
@@ -182,7 +171,7 @@ ROUTES: Final = (
     Route(
         "plugins/catalog/{type}/{name}",
         {
-            Op.READ: reads(read, VersionFields, shows=_READ),
+            Op.READ: reads(read, VersionFields),
             Op.WRITE: reads(register, RegisterFields),
             Op.DELETE: reads(deregister, VersionFields),
         },

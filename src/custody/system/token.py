@@ -232,7 +232,7 @@ ENGINE = Engine(
         *token_roles.ROUTES,
         Route(
             "tidy",
-            {Op.WRITE: reads(tidy)},
+            {Op.WRITE: reads(tidy, statuses={202: "Begun."})},
             help="Say that tokens are tidied all the time.",
             max_body=_MAX_BODY,
         ),

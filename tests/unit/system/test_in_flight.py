@@ -1,0 +1,30 @@
+"""`sys/in-flight-req`: who is being answered."""
+
+from typing import Any
+
+from tests.unit.core.stage import Stage
+
+
+async def test_the_requests_under_way_are_shown() -> None:
+    async with Stage() as stage:
+        seen: dict[str, Any] = {}
+
+        async def look() -> None:
+            found = await stage.expect(200, "GET", "sys/in-flight-req", token=stage.root_token)
+            seen.update(found.json)
+
+        stage.probe.before_end = look
+        path = "probe/stalled/a"
+        await stage.expect(204, "POST", path, token=stage.root_token, body={})
+        paths = {one["request_path"]: one for one in seen.values()}
+        assert paths.keys() == {"/v1/probe/stalled/a", "/v1/sys/in-flight-req"}
+        assert (
+            paths["/v1/probe/stalled/a"].items()
+            >= {
+                "request_method": "PUT",
+                "client_remote_address": "127.0.0.1:40000",
+                "client_id": "",
+            }.items()
+        )
+        again = await stage.expect(200, "GET", "sys/in-flight-req", token=stage.root_token)
+        assert len(again.json) == 1

@@ -1,0 +1,44 @@
+"""`sys/pprof`: a process at work, told without a value of what it works on."""
+
+import pytest
+
+from custody.testing.server import MemoryServer
+
+SECRET = "a-value-that-must-not-show"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "/allocs", "/cmdline", "/goroutine", "/heap", "/threadcreate"]
+)
+async def test_each_profile_is_text_and_holds_no_secret(name: str) -> None:
+    async with MemoryServer() as server:
+        root = server.root_token
+        body = {"data": {"v": SECRET}}
+        await server.expect(200, "POST", "secret/data/a", token=root, body=body)
+        found = await server.expect(200, "GET", f"sys/pprof{name}", token=root)
+        assert found.headers["content-type"] == "text/plain; charset=utf-8"
+        text = found.body.decode()
+        assert text.startswith("process ")
+        assert SECRET not in text
+        assert root not in text
+
+
+async def test_a_profile_names_the_code_that_runs() -> None:
+    async with MemoryServer() as server:
+        root = server.root_token
+        found = await server.expect(200, "GET", "sys/pprof/profile?seconds=1", token=root)
+        assert "asyncio" in found.body.decode()
+        for seconds in ("0", "61", "-1"):
+            path = f"sys/pprof/profile?seconds={seconds}"
+            await server.expect(400, "GET", path, token=root)
+
+
+async def test_what_only_go_has_is_not_there() -> None:
+    async with MemoryServer() as server:
+        for name in ("block", "mutex", "symbol", "trace"):
+            await server.expect(404, "GET", f"sys/pprof/{name}", token=server.root_token)
+
+
+async def test_it_takes_a_token_that_may() -> None:
+    async with MemoryServer() as server:
+        await server.expect(403, "GET", "sys/pprof/heap", token=await server.token())
