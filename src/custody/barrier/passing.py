@@ -5,6 +5,7 @@ from custody.barrier.keys import Books
 from custody.barrier.rows import LOGGED
 from custody.base.store import RawRows, Table, Tampered
 
+_BATCH = 16
 _MODULUS = 1 << 256
 
 
@@ -31,6 +32,6 @@ class Passing:
             known = self._books.digests.read(self._raw, table)
             if (known.rows, known.total) != (rows, total % _MODULUS):
                 raise Tampered(Table(table).name, b"", "has not the rows that were written")
-        for findings in self._books.log.verify(self._raw):
+        for findings in self._books.log.verify(self._raw, _BATCH):
             for finding in findings:
                 raise Tampered(finding.table, finding.key, finding.reason)

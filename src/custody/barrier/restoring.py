@@ -20,7 +20,7 @@ from custody.barrier.keyring import Keyring
 from custody.barrier.keys import Books
 from custody.barrier.memo import Memo
 from custody.barrier.rows import LOGGED, Reader, after_key
-from custody.barrier.snapshot import Refused, Row
+from custody.barrier.snapshot import ROWS, Refused, Row
 from custody.base.errors import Unavailable
 from custody.base.ids import Source
 from custody.base.store import Generation, RawRows, RawTransaction, Rows, Table, Tampered
@@ -228,7 +228,7 @@ class _Known:
 
 def _table(live: RawRows, table: Table) -> Iterator[Row]:
     start, stop = bytes([table]), bytes([table + 1])
-    while rows := live.scan(start, stop, _BATCH):
+    while rows := live.scan(start, stop, ROWS):
         yield from rows
         start = after_key(rows[-1][0])
 

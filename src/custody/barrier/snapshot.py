@@ -32,7 +32,7 @@ from custody.crypto import mac
 FORMAT: Final = 1
 PART: Final = 1024 * 1024  # bytes of rows in a file, about
 MAX_PART: Final = 64 * 1024 * 1024
-ROWS: Final = 500
+ROWS: Final = 16  # read at once: with the largest of values they still are some megabytes
 _META, _SUMS, _MAC = "meta.json", "SHA256SUMS", "SHA256SUMS.mac"
 _LENGTHS: Final = Struct(">HI")
 _END: Final = b"\xff" * 8

@@ -134,6 +134,10 @@ class Replaceable(Store, Protocol):
         """A file without a name, for bytes on their way, on the store's file system."""
         ...
 
+    def check_room(self) -> None:
+        """Raises StorageFull when little is left of the file system."""
+        ...
+
     def begin_generation(self) -> Generation:
         """An empty generation. Raises Unavailable where one is being built already."""
         ...

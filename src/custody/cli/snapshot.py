@@ -19,7 +19,7 @@ def save(context: Context) -> int:
     """Save to a file; it has its name once it is whole."""
     target = Path(context.arguments[0])
     draft = target.with_name(f".{target.name}.partial")
-    client = context.client()
+    client = context.client().patient(_SECONDS)
     try:
         with _created(draft) as file, context.progress("Saving") as progress:
             counted = _Counted(file, progress, 0)

@@ -18,7 +18,7 @@ from custody.barrier.restoring import Decide, Merge, reader_of
 from custody.barrier.snapshot import Header, SnapshotReader, SnapshotWriter, sealing_key
 from custody.base.clock import rfc3339
 from custody.base.errors import BadRequest, Unavailable
-from custody.base.store import Generation, RawRows, Replaceable, Rows, Table, Tampered
+from custody.base.store import Generation, RawRows, Replaceable, Rows, Table
 from custody.core import mounts
 from custody.core.bootstrap import CLUSTER_ID, CLUSTER_NAME
 from custody.core.parts import Parts
@@ -29,25 +29,26 @@ CLOSE_ENOUGH: Final = 500  # entries of the log that may be left for when nobody
 _log = logging.getLogger(__name__)
 
 
-def save(parts: Parts) -> AsyncIterator[bytes]:
-    """The file, piece by piece. Nothing is opened before the first piece is asked for.
+async def save(parts: Parts) -> IO[bytes]:
+    """The file, without a name, open at its beginning. Raises Tampered, StorageFull.
 
-    Every table is checked against its sum, and the log against its chain, as it passes: a store
-    that is not whole makes a file without its end, which no restore takes.
+    Every table is checked against its sum, and the log against its chain, as it passes: of a store
+    that is not whole there is no snapshot. The one moment is held for as long as writing takes, and
+    not for as long as a client takes to fetch it.
     """
-    return _save(parts)
-
-
-async def _save(parts: Parts) -> AsyncIterator[bytes]:
-    with parts.store.snapshot() as raw:
-        pieces = _writer(parts, raw).pieces()
-        try:
+    store = _replaceable(parts)
+    file = store.spool()
+    try:
+        with store.snapshot() as raw:
+            pieces = _writer(parts, raw).pieces()
             while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-                if piece:
-                    yield piece
-        except Tampered as error:
-            parts.metrics.add("tampered_rows")
-            _log.error("snapshot: not finished: %s", error)
+                store.check_room()
+                await asyncio.to_thread(file.write, piece)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _writer(parts: Parts, raw: RawRows) -> SnapshotWriter:
@@ -73,12 +74,11 @@ async def restore(parts: Parts, upload: AsyncIterator[bytes], *, force: bool) ->
     A snapshot of another store is taken only into an empty one, or with `force`; then nothing of
     the present data stays, and the node is sealed. Raises BadRequest, StorageFull, Unavailable.
     """
-    store = parts.store
-    if not isinstance(store, Replaceable):
-        raise Unavailable("this store cannot be replaced")
+    store = _replaceable(parts)
     keyring = None if parts.barrier.sealed else parts.barrier.keyring
     with store.spool() as file:
         async for chunk in upload:
+            store.check_room()
             await asyncio.to_thread(file.write, chunk)
         file.seek(0)
         header, foreign = await asyncio.to_thread(
@@ -97,6 +97,12 @@ def inspect(file: IO[bytes]) -> tuple[Header, int]:
     reader = SnapshotReader(file)
     rows = sum(1 for _ in reader.rows(None))
     return reader.header, rows
+
+
+def _replaceable(parts: Parts) -> Replaceable:
+    if not isinstance(parts.store, Replaceable):
+        raise Unavailable("this store is not one that can be saved or replaced")
+    return parts.store
 
 
 def _replace(

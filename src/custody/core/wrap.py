@@ -135,7 +135,7 @@ def wrapped(
         if not request.warnings:
             return None
         reply = Reply()
-    if reply.wrap is not None or reply.content is not None or reply.stream is not None:
+    if reply.wrap is not None or reply.content is not None or reply.file is not None:
         return reply
     response = _encode(call.id, request, reply)
     info = Info(

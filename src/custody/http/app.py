@@ -1,8 +1,10 @@
 """The ASGI application: one request in, one answer out, and no exception ever leaves it."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Final, Protocol
+import os
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import IO, Any, Final, Protocol
 
 import msgspec
 
@@ -47,7 +49,8 @@ _log = logging.getLogger(__name__)
 _NO_BODY: Final[Mapping[str, Any]] = {}
 _CLOSE: Final = (b"connection", b"close")
 _NOBODY: Final = ("", 0)
-_STREAM: Final = "custody.stream"  # in a scope: what is sent piece by piece
+_HELD: Final = 10.0  # seconds
+_FILE: Final = "custody.file"  # in a scope: what is sent as the body
 
 
 class Pipeline(Protocol):
@@ -123,8 +126,9 @@ class App:
             await send({"type": "http.response.start", "status": status, "headers": headers})
             if body and scope["method"] == "HEAD":
                 body = b""
-            if not body and _STREAM in scope:
-                await self._stream(scope[_STREAM], send)
+            if not body and _FILE in scope:
+                await _send_file(scope[_FILE], send)
+                return
             await send({"type": "http.response.body", "body": body})
         except Disconnected:
             return
@@ -169,20 +173,12 @@ class App:
         if upload is not None:
             call = msgspec.structs.replace(call, upload=upload)
         made = await self._pipeline.handle(call)
-        if made.reply is not None and made.reply.stream is not None:
-            scope[_STREAM] = made.reply.stream
+        if made.reply is not None and made.reply.file is not None:
+            scope[_FILE] = made.reply.file
         answer = encode_answer(made)
         if headers.namespace:
             answer = _echoing(scope, answer)
         return answer if allowed is None else with_origin(answer, allowed)
-
-    async def _stream(self, stream: AsyncIterator[bytes], send: Send) -> None:
-        """Send the pieces of an answer as they come. What fails ends it before its end."""
-        try:
-            async for piece in stream:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        except Exception as error:  # noqa: BLE001 the answer has begun: nothing else can be said
-            _log.error("an answer was cut short: %s at %s", type(error).__name__, _place(error))
 
     def _refused(self, scope: Scope, error: CustodyError) -> Encoded:
         """The error's answer; to a page of another origin, with what its browser must know."""
@@ -228,6 +224,18 @@ class App:
 
     def _wrap_ttl(self, target: Target, text: str) -> int:
         return 0 if self._pipeline.ignores_wrapping(target.path) else read_wrap_ttl(text)
+
+
+async def _send_file(file: IO[bytes], send: Send) -> None:
+    """Have the HTTP server send a file that has no name, at the client's pace.
+
+    Pieces sent one by one would pile up in memory where a client is slower than they are made. The
+    server opens the file some time after it was told to: until then a descriptor keeps it there.
+    """
+    with file:
+        held = os.dup(file.fileno())
+    asyncio.get_running_loop().call_later(_HELD, os.close, held)
+    await send({"type": "http.response.pathsend", "path": f"/proc/self/fd/{held}"})
 
 
 def _echoing(scope: Scope, encoded: Encoded) -> Encoded:

@@ -1,5 +1,6 @@
 """An Answer or an error to bytes, in the envelope that Vault's clients read."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -55,9 +56,10 @@ def encode_answer(answer: Answer) -> Encoded:
     reply = answer.reply
     if answer.status == 204 or reply is None:  # noqa: PLR2004 the one status without a body
         return answer.status, [JSON, *ALWAYS], b""
-    if reply.stream is not None:
+    if reply.file is not None:
         kind = (b"content-type", reply.content_type.encode())
-        return answer.status, [kind, *ALWAYS, *_more_headers(reply)], b""
+        size = os.fstat(reply.file.fileno()).st_size
+        return answer.status, _headers(kind, reply, size), b""
     if reply.content is not None:
         kind = (b"content-type", reply.content_type.encode())
         return answer.status, _headers(kind, reply, len(reply.content)), reply.content

@@ -4,7 +4,7 @@ Structs of msgspec rather than dataclasses: several are made per request, at a t
 """
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -119,7 +119,7 @@ class Reply(msgspec.Struct):
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     created: tuple[bytes, ...] = ()
-    stream: AsyncIterator[bytes] | None = None  # as `content`, piece by piece
+    file: IO[bytes] | None = None  # as `content`; sent from its beginning, and closed
     wrap: WrapInfo | None = None
     recorded: Mapping[str, Any] | None = None  # for the audit record alone, beside `data`
 

@@ -174,6 +174,10 @@ class LMDBStore:
         """A file without a name on the store's file system."""
         return TemporaryFile(dir=self.path.parent)
 
+    def check_room(self) -> None:
+        """Raises StorageFull when little is left of the file system."""
+        self._space.check()
+
     def begin_generation(self) -> LMDBGeneration:
         """An empty generation beside this one. Raises Unavailable where one is being built."""
         return LMDBGeneration(self.path.parent, _open_draft, _Rows, self._space)

@@ -88,6 +88,9 @@ class MemoryStore:
         """A file without a name."""
         return TemporaryFile()
 
+    def check_room(self) -> None:
+        """There is room."""
+
     def begin_generation(self) -> "MemoryGeneration":
         """An empty generation beside this one."""
         return MemoryGeneration()

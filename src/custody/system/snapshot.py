@@ -15,11 +15,11 @@ from custody.plugin.route import Op, Route, acts
 
 
 async def save(_request: Request, act: Act | Front) -> Reply:
-    """Save a snapshot: a stream of all rows, as they are encrypted."""
+    """Save a snapshot: all rows, as they are encrypted."""
     if isinstance(act, Front):
         raise Sealed
     return Reply(
-        stream=snapshots.save(act.parts),
+        file=await snapshots.save(act.parts),
         content_type=snapshots.MEDIA,
         headers=(("Content-Disposition", 'attachment; filename="custody.snap"'),),
     )

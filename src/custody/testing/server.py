@@ -13,6 +13,7 @@ list, the custodian's keeper without its process, counters, and a clock moved by
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote, unquote
 
@@ -239,6 +240,8 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status, self.answered = message["status"], True
             self.headers = {name.decode(): text.decode() for name, text in message["headers"]}
+        elif message["type"] == "http.response.pathsend":
+            self.body += _content(message["path"])
         else:
             self.body += message.get("body", b"")
 
@@ -419,6 +422,10 @@ class MemoryServer:
             return self.recorder
 
         return Kind(check, make)
+
+
+def _content(path: str) -> bytes:
+    return Path(path).read_bytes()
 
 
 def _scope(method: str, path: str, headers: Headers, address: str) -> Scope:

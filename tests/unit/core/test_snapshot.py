@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 
 from custody.barrier.finding import Finding
-from custody.base.errors import BadRequest
 from custody.base.store import Generation, RawRows, Table
 from custody.core import snapshots
 from custody.storage.memory import MemoryStore
@@ -265,16 +264,15 @@ async def test_what_is_cut_short_or_changed_is_refused_and_nothing_happens(
         assert [row for row in store.dump() if row[0][0] != Table.OUTBOX] == before
 
 
-async def test_a_store_that_is_damaged_makes_no_whole_snapshot() -> None:
+async def test_of_a_store_that_is_damaged_there_is_no_snapshot() -> None:
     store = MemoryStore()
     async with MemoryServer(store=store) as server:
         await put(server, "a", 1)
         rows = dict(store.dump())
         gone = next(place for place in rows if place[0] == Table.ENGINE)
         store.load([row for row in rows.items() if row[0] != gone])
-        data = await saved(server)
-        with pytest.raises(BadRequest, match="cut short"):
-            snapshots.inspect(io.BytesIO(data))
+        answer = await server.expect(500, "GET", PATH, token=server.root_token)
+        assert "ENGINE" in answer.errors[0]
 
 
 async def test_a_snapshot_says_what_it_is() -> None:
