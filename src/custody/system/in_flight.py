@@ -31,6 +31,7 @@ async def in_flight(_request: Request, _act: Act) -> Reply:
 
 
 def _cases() -> list[Case]:
+    gc.collect()  # what is over and only not cleared away yet
     return [one for one in gc.get_objects() if type(one) is Case]
 
 
