@@ -10,7 +10,8 @@ import sys
 import threading
 import traceback
 from asyncio import AbstractEventLoop
-from types import TracebackType
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 from custody.base.clock import rfc3339
@@ -25,23 +26,52 @@ LEVELS = {
     "err": logging.ERROR,
     "error": logging.ERROR,
 }
+_NO_LEVELS: Mapping[str, str] = MappingProxyType({})
+LOGGERS = ("audit", "barrier", "core", "http", "serve", "storage", "system")
+_PREFIX = "custody."  # before the names above, those of packages
+_NAMES = {
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warn",
+    logging.ERROR: "error",
+}
 _MILLISECOND = 1_000_000
 _FRAMES = 12  # of a traceback's innermost
 
 
-def configure(role: str, level: str = "info", form: str = "standard") -> None:
+def configure(
+    role: str,
+    level: str = "info",
+    form: str = "standard",
+    loggers: Mapping[str, str] = _NO_LEVELS,
+) -> None:
     """Send this process's log lines to stderr. `form` is `standard` or `json`.
 
-    Uncaught exceptions take the same way. Raises KeyError for a level that LEVELS does not know.
+    `loggers` has levels of single LOGGERS. Uncaught exceptions take the same way. Raises KeyError
+    for a level that LEVELS does not know.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JSON(role) if form == "json" else _Standard(role))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(LEVELS[level])
+    set_levels(level, loggers)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
     sys.unraisablehook = _unraisable
+
+
+def set_levels(level: str, loggers: Mapping[str, str]) -> None:
+    """Log at `level`, and each of `loggers` at its own. Raises KeyError for an unknown level."""
+    logging.getLogger().setLevel(LEVELS[level])
+    for name in LOGGERS:
+        own = loggers.get(name)
+        logging.getLogger(_PREFIX + name).setLevel(LEVELS[own] if own else logging.NOTSET)
+
+
+def levels() -> dict[str, str]:
+    """The level that each of LOGGERS has in this process."""
+    found = {name: logging.getLogger(_PREFIX + name).getEffectiveLevel() for name in LOGGERS}
+    return {name: _NAMES.get(level, "error") for name, level in found.items()}
 
 
 def on_loop_error(loop: AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -91,6 +91,13 @@ class Custodian(Protocol):
         """
         ...
 
+    async def set_level(self, logger: str, level: str) -> None:
+        """Have every process log at this level, until the next start or reload.
+
+        `logger` empty: all of them; `level` empty: as the configuration says.
+        """
+        ...
+
     async def restart(self) -> None:
         """Have every process but the custodian's started anew; the keys stay where they are."""
         ...

@@ -35,7 +35,14 @@ class Restart(msgspec.Struct, frozen=True, tag="restart"):
     """Custodian to supervisor: the store was replaced, start the members anew."""
 
 
-Message = Attach | SealAll | Opened | Restart
+class SetLevel(msgspec.Struct, frozen=True, tag="set_level"):
+    """Custodian to supervisor: log at this level; `logger` empty is all, `level` as configured."""
+
+    logger: str
+    level: str
+
+
+Message = SetLevel | Attach | SealAll | Opened | Restart
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 

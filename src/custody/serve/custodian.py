@@ -26,7 +26,7 @@ from custody.seals.seal import Seal
 from custody.serve import handoff
 from custody.serve import messages as m
 from custody.serve.channel import Channel, open_channel
-from custody.serve.control import Attach, Opened, Restart, SealAll, receive, send
+from custody.serve.control import Attach, Opened, Restart, SealAll, SetLevel, receive, send
 from custody.serve.handoff import Handoff
 from custody.serve.keeper import Keeper
 from custody.serve.page import Page, Slot
@@ -37,7 +37,7 @@ from custody.serve.wire import first_rows
 MEMBER_DEADLINE = 5.0  # seconds to take or drop a keyring
 KEEP_AGAIN, KEEP_LONGEST = 1.0, 60.0  # seconds between two tries to keep the seal's token alive
 STEWARD = "steward"
-Tell = Callable[[SealAll | Opened | Restart], None]
+Tell = Callable[[SealAll | Opened | Restart | SetLevel], None]
 _log = logging.getLogger(__name__)
 
 
@@ -97,6 +97,9 @@ class Custodian:
             case m.Take(step=step, meta=meta):
                 async with self._lock:
                     return m.Taken(await self._keeper.take(step, meta))
+            case m.SetLevel(logger=logger, level=level):
+                self._tell(SetLevel(logger, level))
+                return m.Done()
             case m.Restart():
                 self._tell(Restart())
                 return m.Done()
@@ -268,7 +271,7 @@ async def run(given: Handoff) -> None:
 
     def on_reload() -> None:
         settings = posted(given.board) or given.settings
-        log.configure(given.role, settings.log_level, settings.log_format)
+        log.configure(given.role, settings.log_level, settings.log_format, settings.loggers)
 
     loop.add_reader(control, on_control)
     loop.add_signal_handler(signal.SIGHUP, on_reload)

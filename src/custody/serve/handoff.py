@@ -109,7 +109,8 @@ def enter(argument: str) -> Handoff:
     harden()
     handoff = read(int(argument))
     die_with(handoff.parent)
-    log.configure(handoff.role, handoff.settings.log_level, handoff.settings.log_format)
+    settings = handoff.settings
+    log.configure(handoff.role, settings.log_level, settings.log_format, settings.loggers)
     return handoff
 
 

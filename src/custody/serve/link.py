@@ -87,6 +87,10 @@ class CustodianLink:
         """Take a step of a ceremony. Raises Sealed, BadRequest, Unavailable."""
         return (await self._call(m.Take(step, list(meta.items())), m.Taken)).outcome
 
+    async def set_level(self, logger: str, level: str) -> None:
+        """Have every process log at this level."""
+        await self._call(m.SetLevel(logger, level), m.Done)
+
     async def restart(self) -> None:
         """Have every process but the custodian's started anew."""
         await self._call(m.Restart(), m.Done)

@@ -85,7 +85,8 @@ class Member:
 
     def _take_settings(self) -> None:
         self.settings = posted(self.given.board) or self.settings
-        log.configure(self.given.role, self.settings.log_level, self.settings.log_format)
+        settings = self.settings
+        log.configure(self.given.role, settings.log_level, settings.log_format, settings.loggers)
 
     async def _take(self, keyring: Keyring) -> None:
         self.parts.barrier.install(keyring)

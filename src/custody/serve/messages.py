@@ -73,6 +73,13 @@ class Take(Message, frozen=True, tag="take"):
     meta: list[tuple[bytes, bytes]]
 
 
+class SetLevel(Message, frozen=True, tag="set_level"):
+    """As `control.SetLevel`."""
+
+    logger: str
+    level: str
+
+
 class Restart(Message, frozen=True, tag="restart"):
     """Have the members started anew: the store has been replaced."""
 
@@ -150,6 +157,7 @@ Call = (
     | Reset
     | Seal
     | Take
+    | SetLevel
     | Restart
     | Install
     | TakeKeyring

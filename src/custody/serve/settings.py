@@ -84,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     cluster_name: str = ""
     log_level: str = "info"
     log_format: str = "standard"
+    loggers: dict[str, str] = {}  # levels of single loggers, asked for while running
     default_lease_ttl: int = 32 * DAY
     max_lease_ttl: int = 32 * DAY
     low_water: int = 64 * 1024 * 1024  # free bytes below which new data is refused

@@ -65,6 +65,7 @@ class Supervisor:
         self._ending: _Ending | None = None
         self._announce: Callable[[], None] | None = None
         self._doomed: dict[int, tuple[Child, int]] = {}  # slot → who must be gone, and when
+        self._configured_level = nursery.settings.log_level
         self._failed = False
         self._shut = False  # somebody sealed the node: it must not open by itself
 
@@ -221,6 +222,8 @@ class Supervisor:
             self._end_all(SEAL_DRAIN, self._clock.boot_ns() + int(pause * NANOSECOND))
         elif isinstance(message, control.Opened):
             self._shut = False
+        elif isinstance(message, control.SetLevel):
+            self._set_level(message)
         elif isinstance(message, control.Restart) and self._ending is None:
             _log.info("the store was replaced: starting the members anew")
             self._restart_members()
@@ -235,6 +238,18 @@ class Supervisor:
             self._around.notifier.tell(notify.STOPPING)
             self._end_all(0.0 if stopping else self._nursery.settings.drain, None)
 
+    def _set_level(self, wish: control.SetLevel) -> None:
+        """Log at another level, here and in every process, until the next start or reload."""
+        settings = self._nursery.settings
+        if wish.logger:
+            own = {**settings.loggers, wish.logger: wish.level}
+            loggers = {name: level for name, level in own.items() if level}
+            settings = msgspec.structs.replace(settings, loggers=loggers)
+        else:
+            level = wish.level or self._configured_level
+            settings = msgspec.structs.replace(settings, log_level=level, loggers={})
+        self._hand_out(settings)
+
     def _reload(self) -> None:
         """Take what a running node can of the configuration; nothing of one that is wrong."""
         try:
@@ -246,12 +261,16 @@ class Supervisor:
         settings, left = reload.merged(self._nursery.settings, found)
         for text in (*warnings, *(f"{key} is changed by a restart only" for key in left)):
             _log.warning("%s", text)
+        self._configured_level = settings.log_level
+        self._hand_out(settings)
+        _log.info("reloaded")
+
+    def _hand_out(self, settings: Settings) -> None:
         self._nursery = replace(self._nursery, settings=settings)
-        log.configure("supervisor", settings.log_level, settings.log_format)
+        log.configure("supervisor", settings.log_level, settings.log_format, settings.loggers)
         reload.post(self._nursery.board, settings)
         for child in self._children.values():
             child.kill(signal.SIGHUP)
-        _log.info("reloaded")
 
     # -- time
 

@@ -24,6 +24,7 @@ from custody.audit.device import Device, DeviceFailed
 from custody.audit.kinds import KINDS, Kind
 from custody.audit.table import Declared
 from custody.barrier.barrier import Barrier
+from custody.base import log
 from custody.base.clock import NANOSECOND, Clock
 from custody.base.ids import Source, SystemSource
 from custody.base.secret import Secret
@@ -172,6 +173,10 @@ class InProcessCustodian:
     async def take(self, step: AnyStep, meta: Mapping[bytes, bytes]) -> AnyOutcome:
         """Take a step of a ceremony. Raises Sealed, BadRequest, Unavailable."""
         return await self._keeper.take(step, meta.items())
+
+    async def set_level(self, logger: str, level: str) -> None:
+        """Set it in this process: `info` is what it goes back to."""
+        log.set_levels("info" if logger else level or "info", {logger: level} if logger else {})
 
     async def restart(self) -> None:
         """There is no other process."""
