@@ -137,7 +137,7 @@ class LMDBStore:
             promote(data / shard, successor.decode())
             return cls.open(data, stamp=stamp, clock=clock, low_water=low_water, shard=shard)
         writer = Writer(env, _Rows, stamp, clock)
-        return cls(env, writer, FreeSpace(generation, low_water, clock))
+        return cls(env, writer, FreeSpace(generation.parent, low_water, clock))
 
     def snapshot(self) -> _Snapshot:
         """A snapshot; close it before the next await."""
