@@ -99,6 +99,7 @@ WRAPPABLE = [
     for case in CASES
     if not case.route.raw and not (case.route.sealed and case.access is Access.PUBLIC)
 ]
+SHOWING = [case for case in CASES if case.action.shows]
 SHUT_WHEN_SEALED = [case for case in CASES if not case.route.sealed]
 
 
@@ -288,6 +289,17 @@ def test_help_is_for_whoever_has_a_valid_token(case: Case) -> None:
         assert answer.status == 200
         assert case.route.help in answer.json["help"]
         assert (await server.call("GET", f"{case.path}?help=1")).status == 403
+
+    on_server(test)
+
+
+@pytest.mark.parametrize("case", SHOWING, ids=str)
+def test_an_answer_has_the_fields_that_its_table_names(case: Case) -> None:
+    async def test(server: MemoryServer) -> None:
+        answer = await ask(server, case, server.root_token, {})
+        if answer.status == 200:
+            shown = answer.json if case.route.raw else answer.data
+            assert shown.keys() >= (case.action.shows or {}).keys()
 
     on_server(test)
 

@@ -312,6 +312,29 @@ def _envelope(description: str, schema: Schema) -> Schema:
     return {"description": description, "content": {_JSON: {"schema": schema}}}
 
 
+def _nullable(shows: Mapping[str, object]) -> Schema:
+    return {**_shape(shows), "nullable": True}
+
+
+_WRAP_INFO: Final[Mapping[str, object]] = {
+    "token": str,
+    "accessor": str,
+    "ttl": int,
+    "creation_time": str,
+    "creation_path": str,
+}
+_AUTH: Final[Mapping[str, object]] = {
+    "client_token": str,
+    "accessor": str,
+    "policies": list[str],
+    "metadata": dict[str, str] | None,
+    "lease_duration": int,
+    "renewable": bool,
+    "entity_id": str,
+    "token_type": str,
+    "orphan": bool,
+    "num_uses": int,
+}
 _SCHEMAS: Final[Mapping[str, Schema]] = {
     "Error": {
         "type": "object",
@@ -326,9 +349,9 @@ _SCHEMAS: Final[Mapping[str, Schema]] = {
             "renewable": {"type": "boolean"},
             "lease_duration": {"type": "integer"},
             "data": {"type": "object", "nullable": True},
-            "wrap_info": {"type": "object", "nullable": True},
+            "wrap_info": _nullable(_WRAP_INFO),
             "warnings": {"type": "array", "items": _TEXT, "nullable": True},
-            "auth": {"type": "object", "nullable": True},
+            "auth": _nullable(_AUTH),
         },
         "required": [
             "request_id",

@@ -112,7 +112,7 @@ ROUTES: Final = (
     ),
     Route(
         "audit-hash/{path...}",
-        {Op.WRITE: acts(hash_input, HashFields)},
+        {Op.WRITE: acts(hash_input, HashFields, shows={"hash": str})},
         top=True,
         help="What a value looks like in a device's records.",
     ),

@@ -11,7 +11,7 @@ from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, reads
 from custody.policy import service as policies
 from custody.policy.grant import Grant
-from custody.system.mount_config import describe
+from custody.system.mount_config import MOUNT, describe
 
 _PUBLIC: Final = ("type", "description", "options")  # what the caller without a token sees
 
@@ -81,13 +81,13 @@ def _touches(request: Request, rows: SystemRows, entry: MountEntry) -> bool:
 ROUTES: Final = (
     Route(
         "internal/ui/mounts",
-        {Op.READ: reads(ui_mounts)},
+        {Op.READ: reads(ui_mounts, shows={"secret": dict[str, object], "auth": dict[str, object]})},
         access=Access.OPTIONAL,
         help="The mounts that the caller may touch.",
     ),
     Route(
         "internal/ui/mounts/{path...}",
-        {Op.READ: reads(ui_mount)},
+        {Op.READ: reads(ui_mount, shows={"path": str, **MOUNT})},
         access=Access.OPTIONAL,
         help="The mount that a path falls into.",
     ),
@@ -99,7 +99,7 @@ ROUTES: Final = (
     ),
     Route(
         "internal/ui/resultant-acl",
-        {Op.READ: reads(resultant_acl)},
+        {Op.READ: reads(resultant_acl, shows={"root": bool})},
         help="All that the caller's policies grant.",
     ),
 )

@@ -15,7 +15,7 @@ from custody.core.unmounting import Unmounting
 from custody.plugin.fields import Fields, Pairs
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, reads, writes
-from custody.system.mount_config import TuneFields, changed, describe
+from custody.system.mount_config import MOUNT, TuneFields, changed, describe
 
 PSEUDO: Final[Mapping[str, tuple[str, str]]] = {"kv-v2": ("kv", "2"), "kv-v1": ("kv", "1")}
 _KV_V1: Final = "kv-v1"  # the catalog's name of the engine behind `generic` and unversioned `kv`
@@ -212,12 +212,22 @@ def _progress(one: Unmounting) -> Mapping[str, object]:
     }
 
 
+_PROGRESS: Final[Mapping[str, object]] = {
+    "path": str,
+    "type": str,
+    "accessor": str,
+    "state": str,
+    "rows_deleted": int,
+    "started_time": str,
+    "finished_time": str,
+}
+
 ROUTES: Final = (
     Route("mounts", {Op.READ: reads(list_secrets)}, top=True, help="Every secrets mount."),
     Route(
         "mounts/{path...}",
         {
-            Op.READ: reads(read_mount),
+            Op.READ: reads(read_mount, shows=MOUNT),
             Op.WRITE: writes(enable, EnableFields),
             Op.DELETE: writes(disable),
         },
@@ -228,7 +238,7 @@ ROUTES: Final = (
     Route(
         "auth/{path...}",
         {
-            Op.READ: reads(read_auth),
+            Op.READ: reads(read_auth, shows=MOUNT),
             Op.WRITE: writes(enable_auth, EnableFields),
             Op.DELETE: writes(disable_auth),
         },
@@ -236,10 +246,14 @@ ROUTES: Final = (
         top=True,
         help="Enable, show or disable an auth method.",
     ),
-    Route("unmounts", {Op.LIST: reads(list_unmounts)}, help="Mounts that were disabled."),
+    Route(
+        "unmounts",
+        {Op.LIST: reads(list_unmounts, shows={"keys": list[str], "key_info": dict[str, object]})},
+        help="Mounts that were disabled.",
+    ),
     Route(
         "unmounts/{uuid}",
-        {Op.READ: reads(read_unmount)},
+        {Op.READ: reads(read_unmount, shows=_PROGRESS)},
         help="How far the deletion of a disabled mount's data is.",
     ),
 )

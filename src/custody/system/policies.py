@@ -130,14 +130,16 @@ def _extras(entry: PolicyEntry) -> Mapping[str, Any]:
 
 
 _NEW: Final = {
-    Op.READ: reads(_reader("policy")),
-    Op.LIST: reads(_lister(both=False), PageFields),
+    Op.READ: reads(_reader("policy"), shows={"name": str, "policy": str}),
+    Op.LIST: reads(_lister(both=False), PageFields, shows={"keys": list[str]}),
     Op.WRITE: acts(write, WriteFields),
     Op.DELETE: writes(delete),
 }
 _OLD: Final = {
-    Op.READ: reads(_reader("rules")),
-    Op.LIST: reads(_lister(both=True), PageFields),
+    Op.READ: reads(_reader("rules"), shows={"name": str, "rules": str}),
+    Op.LIST: reads(
+        _lister(both=True), PageFields, shows={"keys": list[str], "policies": list[str]}
+    ),
     Op.WRITE: acts(write, WriteFields),
     Op.DELETE: writes(delete),
 }
@@ -145,15 +147,19 @@ _OLD: Final = {
 ROUTES: Final = (
     Route(
         "policies/acl",
-        {Op.LIST: reads(_lister(both=False), PageFields)},
+        {Op.LIST: reads(_lister(both=False), PageFields, shows={"keys": list[str]})},
         help="Names of policies.",
     ),
     Route("policies/acl/{name...}", _NEW, max_body=MAX_BODY, help="A policy."),
     Route(
         "policy",
         {
-            Op.READ: reads(_lister(both=True), PageFields),
-            Op.LIST: reads(_lister(both=True), PageFields),
+            Op.READ: reads(
+                _lister(both=True), PageFields, shows={"keys": list[str], "policies": list[str]}
+            ),
+            Op.LIST: reads(
+                _lister(both=True), PageFields, shows={"keys": list[str], "policies": list[str]}
+            ),
         },
         top=True,
         help="Names of policies, under their old path.",

@@ -66,14 +66,14 @@ def _movable(txn: SystemTransaction, source: str, target: str) -> MountEntry:
 ROUTES: Final = (
     Route(
         "remount",
-        {Op.WRITE: writes(remount, RemountFields)},
+        {Op.WRITE: writes(remount, RemountFields, shows={"migration_id": str})},
         access=Access.SUDO,
         top=True,
         help="Move a mount to another path.",
     ),
     Route(
         "remount/status/{migration_id}",
-        {Op.READ: reads(status)},
+        {Op.READ: reads(status, shows={"migration_id": str, "migration_info": dict[str, str]})},
         help="What became of the move of a mount.",
     ),
 )

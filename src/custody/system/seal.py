@@ -95,11 +95,19 @@ def write_rotation(request: Request, txn: SystemTransaction) -> None:
 
 
 _ROTATE: Final = {Op.WRITE: acts(rotate)}
-_CONFIG: Final = {Op.READ: reads(read_rotation), Op.WRITE: writes(write_rotation, RotationFields)}
+_CONFIG: Final = {
+    Op.READ: reads(read_rotation, shows={"enabled": bool, "interval": int, "max_operations": int}),
+    Op.WRITE: writes(write_rotation, RotationFields),
+}
 
 ROUTES: Final = (
     Route("seal", {Op.WRITE: acts(seal)}, access=Access.SUDO, sealed=True, help="Seal this node."),
-    Route("key-status", {Op.READ: acts(key_status)}, top=True, help="The encryption key's term."),
+    Route(
+        "key-status",
+        {Op.READ: acts(key_status, shows={"term": int, "install_time": str, "encryptions": int})},
+        top=True,
+        help="The encryption key's term.",
+    ),
     Route("rotate", _ROTATE, access=Access.SUDO, help="Rotate the encryption key."),
     Route("rotate/keyring", _ROTATE, access=Access.SUDO, help="Rotate the encryption key."),
     Route(

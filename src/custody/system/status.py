@@ -223,6 +223,19 @@ _STATES: Final = {
     472: "Secondary for disaster recovery.",
     473: "Standby for performance.",
 }
+_SEAL: Final[Mapping[str, object]] = {
+    "type": str,
+    "initialized": bool,
+    "sealed": bool,
+    "t": int,
+    "n": int,
+    "progress": int,
+    "nonce": str,
+    "version": str,
+    "migration": bool,
+    "recovery_seal": bool,
+    "storage_type": str,
+}
 _HEALTH: Final[Mapping[str, object]] = {
     "initialized": bool,
     "sealed": bool,
@@ -243,25 +256,28 @@ ROUTES: Final = (
     ),
     Route(
         "seal-status",
-        {Op.READ: acts(seal_status)},
+        {Op.READ: acts(seal_status, shows=_SEAL)},
         access=Access.PUBLIC, sealed=True, raw=True,
         help="How far the unseal is.",
     ),
     Route(
         "init",
-        {Op.READ: reads(init_status), Op.WRITE: acts(initialise, InitFields)},
+        {
+            Op.READ: reads(init_status, shows={"initialized": bool}),
+            Op.WRITE: acts(initialise, InitFields, shows={"root_token": str}),
+        },
         access=Access.PUBLIC, sealed=True, raw=True, max_body=_MAX_INIT,
         help="Whether the store is initialised; initialise it.",
     ),
     Route(
         "unseal",
-        {Op.WRITE: acts(unseal, UnsealFields)},
+        {Op.WRITE: acts(unseal, UnsealFields, shows=_SEAL)},
         access=Access.PUBLIC, sealed=True, raw=True, max_body=_MAX_BODY,
         help="Give one share of the unseal key.",
     ),
     Route(
         "leader",
-        {Op.READ: reads(leader)},
+        {Op.READ: reads(leader, shows={"ha_enabled": bool})},
         access=Access.PUBLIC, sealed=True, raw=True,
         help="Who leads the cluster.",
     ),

@@ -11,7 +11,7 @@ from custody.core.confine import SystemRows, SystemTransaction
 from custody.core.mounts import AUTH, MountEntry
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Handler, Op, Route, reads, writes
-from custody.system.mount_config import TuneFields, changed, show_tune
+from custody.system.mount_config import TUNE, TuneFields, changed, show_tune
 
 _FIXED: Final = ("default_lease_ttl", "max_lease_ttl", "description", "listing_visibility")
 
@@ -85,13 +85,13 @@ def _options(entry: MountEntry, given: Mapping[str, str]) -> Mapping[str, str]:
 ROUTES: Final = (
     Route(
         "mounts/{path...}/tune",
-        {Op.READ: reads(_reader("")), Op.WRITE: writes(_writer(""), TuneFields)},
+        {Op.READ: reads(_reader(""), shows=TUNE), Op.WRITE: writes(_writer(""), TuneFields)},
         top=True,
         help="The configuration of a mount, also of an auth mount as auth/<path>.",
     ),
     Route(
         "auth/{path...}/tune",
-        {Op.READ: reads(_reader(AUTH)), Op.WRITE: writes(_writer(AUTH), TuneFields)},
+        {Op.READ: reads(_reader(AUTH), shows=TUNE), Op.WRITE: writes(_writer(AUTH), TuneFields)},
         access=Access.SUDO,
         top=True,
         help="The configuration of an auth mount.",

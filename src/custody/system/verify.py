@@ -70,10 +70,21 @@ def _shown(findings: Iterable[StoredFinding]) -> list[Mapping[str, str]]:
     ]
 
 
+_CHECKED: Final[Mapping[str, object]] = {
+    "rows": int,
+    "found": int,
+    "findings": list[dict[str, str]],
+    "unfinished": list[str],
+    "duration_ms": int,
+}
+
 ROUTES: Final = (
     Route(
         "verify",
-        {Op.READ: reads(last), Op.WRITE: acts(verify, VerifyFields)},
+        {
+            Op.READ: reads(last, shows={"parts": list[str], "state": str}),
+            Op.WRITE: acts(verify, VerifyFields, shows=_CHECKED),
+        },
         access=Access.SUDO,
         help="Whether what is stored is what was written.",
     ),

@@ -1,5 +1,7 @@
 """KV version 2 as a value: the table of its routes."""
 
+from collections.abc import Mapping
+
 from custody.engines.kv.v2 import absent, config, data, listing, metadata, versions
 from custody.engines.kv.v2.config import ConfigBody
 from custody.engines.kv.v2.data import DataBody, SubkeysQuery, VersionQuery
@@ -8,6 +10,36 @@ from custody.engines.kv.v2.metadata import MetadataBody
 from custody.engines.kv.v2.survival import SURVIVAL
 from custody.engines.kv.v2.versions import VersionsBody
 from custody.plugin.route import MIB, Engine, Op, Route, reads, writes
+
+_Shows = Mapping[str, object]
+_CONFIG: _Shows = {
+    "cas_required": bool,
+    "delete_version_after": str,
+    "max_versions": int,
+    "metadata_cas_required": bool,
+}
+_VERSION: _Shows = {
+    "created_time": str,
+    "custom_metadata": dict[str, str] | None,
+    "deletion_time": str,
+    "destroyed": bool,
+    "version": int,
+}
+_SECRET: _Shows = {"data": dict[str, object], "metadata": dict[str, object]}
+_SUBKEYS: _Shows = {"subkeys": dict[str, object], "metadata": dict[str, object]}
+_METADATA: _Shows = {
+    "cas_required": bool,
+    "created_time": str,
+    "current_version": int,
+    "custom_metadata": dict[str, str] | None,
+    "delete_version_after": str,
+    "max_versions": int,
+    "oldest_version": int,
+    "updated_time": str,
+    "versions": dict[str, object],
+}
+_KEYS: _Shows = {"keys": list[str]}
+_DETAILS: _Shows = {"keys": list[str], "key_info": dict[str, object]}
 
 ENGINE = Engine(
     kind="kv",
@@ -20,7 +52,7 @@ ENGINE = Engine(
         Route(
             "config",
             {
-                Op.READ: reads(config.read_config),
+                Op.READ: reads(config.read_config, shows=_CONFIG),
                 Op.WRITE: writes(config.write_config, ConfigBody),
             },
             help="Settings of the mount, which its secrets inherit.",
@@ -28,9 +60,9 @@ ENGINE = Engine(
         Route(
             "data/{path...}",
             {
-                Op.READ: reads(data.read_data, VersionQuery),
-                Op.WRITE: writes(data.write_data, DataBody),
-                Op.PATCH: writes(data.patch_data, DataBody),
+                Op.READ: reads(data.read_data, VersionQuery, shows=_SECRET),
+                Op.WRITE: writes(data.write_data, DataBody, shows=_VERSION),
+                Op.PATCH: writes(data.patch_data, DataBody, shows=_VERSION),
                 Op.DELETE: writes(data.delete_data),
             },
             help="Read, write, patch or delete the payload of a secret.",
@@ -40,7 +72,7 @@ ENGINE = Engine(
         ),
         Route(
             "subkeys/{path...}",
-            {Op.READ: reads(data.read_subkeys, SubkeysQuery)},
+            {Op.READ: reads(data.read_subkeys, SubkeysQuery, shows=_SUBKEYS)},
             help="The structure of a secret with its values replaced by null.",
         ),
         Route(
@@ -61,9 +93,9 @@ ENGINE = Engine(
         Route(
             "metadata/{path...}",
             {
-                Op.READ: reads(metadata.read_metadata),
-                Op.LIST: reads(listing.list_names, PageQuery),
-                Op.SCAN: reads(listing.scan_paths, PageQuery),
+                Op.READ: reads(metadata.read_metadata, shows=_METADATA),
+                Op.LIST: reads(listing.list_names, PageQuery, shows=_KEYS),
+                Op.SCAN: reads(listing.scan_paths, PageQuery, shows=_KEYS),
                 Op.WRITE: writes(metadata.write_metadata, MetadataBody),
                 Op.PATCH: writes(metadata.patch_metadata, MetadataBody),
                 Op.DELETE: writes(metadata.delete_metadata),
@@ -74,8 +106,8 @@ ENGINE = Engine(
         Route(
             "detailed-metadata/{path...}",
             {
-                Op.LIST: reads(listing.list_details, PageQuery),
-                Op.SCAN: reads(listing.scan_details, PageQuery),
+                Op.LIST: reads(listing.list_details, PageQuery, shows=_DETAILS),
+                Op.SCAN: reads(listing.scan_details, PageQuery, shows=_DETAILS),
             },
             help="The names of secrets with the metadata of each.",
         ),
