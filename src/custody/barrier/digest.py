@@ -6,7 +6,7 @@ Checking", ASIACRYPT 2003); here HMAC-SHA256 over an injective encoding of raw k
 The row also holds the position of the last log entry that touched the table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from struct import Struct
 from typing import NamedTuple
 
@@ -51,13 +51,13 @@ class Digests:
         count, total, position = fields
         return Sum(count, int.from_bytes(total, "big"), position)  # type: ignore[arg-type]  # the shape is _SHAPE
 
-    def write(self, raw: RawTransaction, table: int, known: Sum) -> None:
-        """Set the table's sum, where all its rows are known."""
-        total = known.total.to_bytes(32, "big")
-        self._points.put(raw, digest_key(table), known.rows, total, known.position)
+    def added(
+        self, raw: RawRows, known: Mapping[int, Sum], changes: Iterable[Change], position: int
+    ) -> dict[int, Sum]:
+        """The new sums of the tables that `changes` touch; the old ones are in `known`, else read.
 
-    def apply(self, raw: RawTransaction, changes: Iterable[Change], position: int) -> None:
-        """Add the changes to the sums of their tables. Raises Tampered."""
+        Raises Tampered.
+        """
         deltas: dict[int, tuple[int, int]] = {}
         for place, before, after in changes:
             count, total = deltas.get(place[0], (0, 0))
@@ -66,12 +66,16 @@ class Digests:
             if after is not None:
                 count, total = count + 1, total + self.element(place, after)
             deltas[place[0]] = (count, total)
+        sums = {}
         for table, (count, total) in deltas.items():
-            known = self.read(raw, table)
-            new = (known.total + total) % _MODULUS
-            self._points.put(
-                raw, digest_key(table), known.rows + count, new.to_bytes(32, "big"), position
-            )
+            last = known[table] if table in known else self.read(raw, table)
+            sums[table] = Sum(last.rows + count, (last.total + total) % _MODULUS, position)
+        return sums
+
+    def write(self, raw: RawTransaction, table: int, new: Sum) -> None:
+        """Set a table's sum."""
+        total = new.total.to_bytes(32, "big")
+        self._points.put(raw, digest_key(table), new.rows, total, new.position)
 
 
 def digest_key(table: int) -> bytes:

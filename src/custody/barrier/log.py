@@ -79,16 +79,10 @@ class Log:
         """The newest trimmed entry's point; position 0 when all are there. Raises Tampered."""
         return self._point(raw, TAIL)
 
-    def append(
-        self,
-        raw: RawTransaction,
-        operations: list[Operation],
-        now_ns: int,
-        request_id: str,
-        flags: int,
-    ) -> int:
-        """Add an entry; its position."""
-        last = self.head(raw)
+    def following(
+        self, last: Point, operations: list[Operation], now_ns: int, request_id: str, flags: int
+    ) -> tuple[bytes, Point]:
+        """The row of the entry that comes after `last`, and the head that it makes."""
         entry = Entry(
             shard=self._shard,
             position=last.position + 1,
@@ -100,10 +94,12 @@ class Log:
         )
         body = encode(entry)
         tag = self._authenticator.mac(last.mac + body)
-        raw.put(entry_key(entry.position), tag + body)
         size = last.size + len(tag) + len(body)
-        self._points.put(raw, HEAD, entry.position, entry.time_ns, tag, size)
-        return entry.position
+        return tag + body, Point(entry.position, entry.time_ns, tag, size)
+
+    def set_head(self, raw: RawTransaction, head: Point) -> None:
+        """Make `head`, whose entry and those before it are there, the newest."""
+        self._points.put(raw, HEAD, *head)
 
     def forget(self, raw: RawTransaction) -> None:
         """Begin anew after the newest entry: those before it are not there."""

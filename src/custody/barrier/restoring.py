@@ -148,9 +148,12 @@ class Merge:
         books.log.forget(raw)
         if self._encryptions:
             books.counter.take(raw, self._encryptions)
-        position = books.log.append(raw, [], self._now_ns, "", RESTORED)
+        last = books.log.head(raw)
+        row, head = books.log.following(last, [], self._now_ns, "", RESTORED)
+        raw.put(change_log.entry_key(head.position), row)
+        books.log.set_head(raw, head)
         for table, (rows, total) in self._sums.items():
-            books.digests.write(raw, table, Sum(rows, total, position))
+            books.digests.write(raw, table, Sum(rows, total, head.position))
 
     def _counted(self, live: RawRows, table: Table) -> Iterator[Row]:
         for place, value in _table(live, table):

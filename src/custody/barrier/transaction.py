@@ -1,14 +1,13 @@
 """Writing through the barrier: encrypts at once, then logs, counts and sums what was changed."""
 
-from hashlib import sha256
 from typing import cast
 
-from custody.barrier import log as change_log
 from custody.barrier.digest import Change
 from custody.barrier.envelope import Envelopes
 from custody.barrier.keys import Books
 from custody.barrier.memo import Memo
 from custody.barrier.meta import SealChange
+from custody.barrier.page import Page
 from custody.barrier.rows import ENCRYPTED, LOGGED, Reader, raw_key
 from custody.base.errors import TooLarge
 from custody.base.ids import Source
@@ -92,14 +91,7 @@ class BarrierTransaction(Reader):
         changes = [change for change in self._changes if change[0][0] in LOGGED]
         if not changes:
             return
-        operations = [
-            (change_log.DELETE, place, b"")
-            if after is None
-            else (change_log.PUT, place, sha256(after).digest())
-            for place, _, after in changes
-        ]
-        position = books.log.append(raw, operations, now_ns, request_id, flags)
-        books.digests.apply(raw, changes, position)
+        Page.of(raw, books).enter(raw, changes, now_ns, request_id, flags)
 
     def _check_table(self, table: Table) -> None:
         if table not in self._tables:

@@ -8,7 +8,7 @@ bound to their place, logged and counted by the barrier below them.
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from enum import IntEnum
-from typing import IO, Protocol, TypeVar, runtime_checkable
+from typing import IO, Any, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
@@ -65,8 +65,31 @@ class RawSnapshot(RawRows, Protocol):
         ...
 
 
+class Commit:
+    """What the jobs of one commit share, and what is done once, after the last of them.
+
+    A job touches it only when nothing of it can fail any more: what is here is not undone.
+    """
+
+    __slots__ = ("closing", "shared")
+
+    def __init__(self) -> None:
+        self.shared: dict[object, Any] = {}  # by whoever put it there
+        self.closing: list[Callable[[RawTransaction], None]] = []
+
+    def close(self, transaction: "RawTransaction") -> None:
+        """Do what was left for the end."""
+        for each in self.closing:
+            each(transaction)
+
+
 class RawTransaction(RawRows, Protocol):
     """A snapshot that may be changed; what it writes it also reads."""
+
+    @property
+    def commit(self) -> Commit:
+        """What the jobs of this commit share."""
+        ...
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set `key` to `value`."""

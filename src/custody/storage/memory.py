@@ -114,6 +114,7 @@ class MemoryStore:
     def _apply(self, job: Callable[[RawTransaction], T]) -> T:
         transaction = Overlay(self._rows)
         value = job(transaction)
+        transaction.commit.close(transaction)
         if self._open:
             self.load(self._rows.items())
         self._rows.apply(transaction.changes)

@@ -5,7 +5,7 @@ dropping its layer, and rows that every job rewrites (heads, sums) reach the bac
 commit. Measured on LMDB: a nested transaction costs 3.5 µs per job.
 """
 
-from custody.base.store import MAX_KEY, RawRows
+from custody.base.store import MAX_KEY, Commit, RawRows
 
 Changes = dict[bytes, bytes | None]  # None: deleted
 
@@ -13,9 +13,10 @@ Changes = dict[bytes, bytes | None]  # None: deleted
 class Overlay:
     """A RawTransaction whose changes are kept in `changes`, in front of the rows below."""
 
-    __slots__ = ("_below", "_below_get", "changes")
+    __slots__ = ("_below", "_below_get", "changes", "commit")
 
-    def __init__(self, below: RawRows) -> None:
+    def __init__(self, below: RawRows, commit: Commit | None = None) -> None:
+        self.commit = commit or Commit()
         self._below = below
         self._below_get = below.get
         self.changes: Changes = {}
@@ -83,7 +84,7 @@ class Layer(Overlay):
     __slots__ = ("_fetch", "_seen")
 
     def __init__(self, group: Grouped) -> None:
-        super().__init__(group)
+        super().__init__(group, group.commit)
         self._seen = group.seen
         self._fetch = group.fetch
 

@@ -85,6 +85,7 @@ class Writer:
         self._pending: deque[Job] = deque()
         self._later: deque[Job] = deque()
         self._busy = False
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the group at work
         self._idle: asyncio.Future[None] | None = None
         self._groups: SimpleQueue[Group | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="lmdb-writer", daemon=True)
@@ -111,10 +112,16 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     def _begin(self) -> None:
-        """Send the writer's thread for the lock, unless it is at work or there is none to do."""
-        if not self._busy and (self._pending or self._later):
+        """Send the writer's thread for the lock, unless it is at work or there is none to do.
+
+        A loop that was closed before it heard how its group ended leaves `_busy` set for nobody.
+        """
+        if self._busy and not (self._loop is not None and self._loop.is_closed()):
+            return
+        if self._pending or self._later:
             self._busy = True
-            self._groups.put(Group(asyncio.get_running_loop()))
+            self._loop = asyncio.get_running_loop()
+            self._groups.put(Group(self._loop))
 
     def _serve(self) -> None:
         while (group := self._groups.get()) is not None:
@@ -164,6 +171,7 @@ class Writer:
             outcomes.append(_attempt(self._pending.popleft(), rows))
             if self._clock.boot_ns() > deadline_ns:
                 break
+        rows.commit.close(rows)
         group.written = bool(rows.changes)
         _flush(rows, transaction)
 
@@ -187,13 +195,17 @@ class Writer:
             self._idle.set_result(None)
 
     def _forget(self) -> None:
-        """Drop what a loop that is gone had queued; see to those whom another loop queued since."""
-        waiting = [job for job in list(self._pending) if job.future is not None]
-        living = [job for job in waiting if not job.future.get_loop().is_closed()]  # type: ignore[union-attr] # not None
-        self._pending = deque(living)
+        """Drop what a loop that is gone had queued; see to those whom another loop queued since.
+
+        That loop may be queueing just now, so jobs are taken out one by one.
+        """
+        for job in list(self._pending):
+            if job.future is None or job.future.get_loop().is_closed():
+                self._pending.remove(job)
         self._later.clear()
         self._busy = False
-        for loop in {job.future.get_loop() for job in living if job.future is not None}:
+        waiting = [job.future for job in list(self._pending) if job.future is not None]
+        for loop in {future.get_loop() for future in waiting}:
             loop.call_soon_threadsafe(self._begin)
 
 

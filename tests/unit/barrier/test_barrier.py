@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +19,10 @@ from custody.barrier.meta import MetaRow, SealChanged, change_of, read_meta, wri
 from custody.barrier.rows import ENCRYPTED
 from custody.barrier.transaction import TransactionTooLarge
 from custody.base.clock import SystemClock
-from custody.base.errors import Sealed
+from custody.base.errors import BadRequest, Sealed
 from custody.base.ids import SystemSource
 from custody.base.store import MAX_TRANSACTION_KEYS, StaleDecision, Table, Tampered, Transaction
+from custody.storage.lmdb import LMDBStore
 from custody.storage.memory import MemoryStore
 
 SOURCE = SystemSource()
@@ -260,6 +262,39 @@ async def test_the_log_says_what_was_committed_and_its_time_never_goes_back(at: 
         "request",
         1,
     )
+
+
+def test_the_jobs_of_one_commit_share_its_books_and_one_that_fails_leaves_nothing_in_them(
+    tmp_path: Path,
+) -> None:
+    async def run() -> None:
+        clock = SystemClock()
+        store = LMDBStore.open(tmp_path, stamp=lambda _: None, clock=clock, low_water=0)
+        barrier = Barrier(store, clock, SOURCE)
+        barrier.install(new_keyring(1, SOURCE))
+
+        def change(number: int) -> Callable[[Transaction], None]:
+            def job(transaction: Transaction) -> None:
+                table = (Table.ENGINE, Table.TOKEN, Table.POLICY)[number % 3]
+                transaction.put(table, b"%d" % (number // 2), b"value")
+                if number % 5 == 0:
+                    raise BadRequest("not this one")
+
+            return job
+
+        writes = [barrier.write(change(number), request_id=str(number)) for number in range(100)]
+        done = await asyncio.gather(*writes, return_exceptions=True)
+        failed = [isinstance(each, BadRequest) for each in done]
+        assert failed == [number % 5 == 0 for number in range(100)]
+        with barrier.snapshot() as view:
+            assert [each for checked in barrier.scrub(view) for each in checked.findings] == []
+            entries = read_entries(view.raw, 0)
+        assert [entry.position for entry in entries] == list(range(1, 81))
+        kept = [str(number) for number in range(100) if number % 5]
+        assert [entry.request_id for entry in entries] == kept
+        await store.close()
+
+    asyncio.run(run())
 
 
 @on_loop
