@@ -65,6 +65,7 @@ class LMDBGeneration:
         with self._begin() as transaction:
             layer = Overlay(self._read(transaction))
             value = job(layer)
+            layer.commit.close(layer)
             for key in sorted(layer.changes):
                 changed = layer.changes[key]
                 if changed is None:
