@@ -38,11 +38,9 @@ _ABSENT: Final = ("block", "mutex", "symbol", "trace")
 
 
 class ProfileFields(Fields, frozen=True, kw_only=True):
-    """For how long; `debug` and `gc` are taken for the clients that send them."""
+    """For how long."""
 
     seconds: Duration = Duration(30)
-    debug: int = 0
-    gc: int = 0
 
 
 async def index(_request: Request, _act: Act) -> Reply:
