@@ -17,7 +17,8 @@ from custody.plugin.route import Op
 from custody.serve import catalog
 from custody.testing.server import MemoryServer, Response
 
-MOUNTS = {"system": "sys/", "token": "auth/token/", "kv": "secret/"}
+MOUNTS = {"system": "sys/", "token": "auth/token/", "kv": "secret/"}  # others: by their kind
+SLOW = {"sys/pprof/profile"}  # takes the seconds that it is asked for, 30 where nothing is said
 VERBS = ("GET", "HEAD", "LIST", "SCAN", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "X")
 BODIED = ("POST", "PUT", "PATCH")
 LONGEST_ERROR = 1000  # bytes, whatever was sent
@@ -48,6 +49,7 @@ class Fuzzed:
 
     async def _open(self) -> None:
         self.server = await MemoryServer().__aenter__()
+        await self.server.mount("kv-v1", "kv-v1")
         self.token = await self.server.token('path "*" { policy = "write" }')
 
     def send(
@@ -91,8 +93,9 @@ def check(answer: Response, caplog: pytest.LogCaptureFixture) -> None:
     assert answer.status not in {500, 502, 504}, answer.body
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
     if answer.body:
-        assert answer.body.endswith(b"\n")
-        msgspec.json.decode(answer.body)
+        if answer.headers["content-type"] == "application/json":
+            assert answer.body.endswith(b"\n")
+            msgspec.json.decode(answer.body)
         assert answer.headers["content-length"] == str(len(answer.body))
     if answer.status >= 400 and answer.body and "errors" in answer.json:
         assert len(answer.body) < LONGEST_ERROR
@@ -101,9 +104,10 @@ def check(answer: Response, caplog: pytest.LogCaptureFixture) -> None:
 def known_paths() -> list[str]:
     """Every route's path, with its captures left to be filled."""
     return [
-        MOUNTS[engine.kind] + route.pattern
+        path
         for engine in catalog.load().values()
         for route in engine.routes
+        if (path := MOUNTS.get(engine.kind, f"{engine.kind}/") + route.pattern) not in SLOW
     ]
 
 
