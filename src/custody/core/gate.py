@@ -15,6 +15,7 @@ from custody.audit.record import NO_KEYS, RequestEntry, ResponseEntry
 from custody.barrier.rows import View
 from custody.base.errors import (
     AuditFailed,
+    BadRequest,
     CustodyError,
     MethodNotAllowed,
     NotFound,
@@ -25,7 +26,7 @@ from custody.base.errors import (
 )
 from custody.base.secret import Secret
 from custody.base.store import Rows, Table
-from custody.core import batch, mounts, views, wrap
+from custody.core import batch, mounts, upgrading, views, wrap
 from custody.core import help as help_pages
 from custody.core.call import Call
 from custody.core.case import Case
@@ -105,7 +106,8 @@ class Gate:
                 error = self.explain(call, error)
             if not isinstance(error, AuditFailed):
                 await self._record_denial(call, draft, error)
-                await self._spend_denied(draft)
+                if not isinstance(error, cidr.OutsideNetwork):
+                    await self._spend_denied(draft)
             if error is found:
                 raise
             raise error from found
@@ -189,8 +191,8 @@ class Gate:
     def _judge(self, rows: View, call: Call, draft: _Draft) -> tuple[Standing, Request]:
         """What is decided from the rows. Raises CustodyError."""
         mount = draft.mount = mounts.resolve(rows, call.path)
-        if mount is None:
-            self._refuse_unknown(rows, call, draft)
+        if mount is None or mount.engine == mounts.UPGRADING:
+            self._refuse_absent(rows, call, draft)
         table = self.engine_of(mount)
         below = call.path[len(mount.path) :]
         match = help_pages.match(table, below) if call.help else table.match(below)
@@ -252,18 +254,19 @@ class Gate:
     ) -> SystemRows | MountStorage:
         return SystemRows(rows, self._desk) if engine.system else MountStorage(rows, mount.id)
 
-    def _refuse_unknown(self, rows: Rows, call: Call, draft: _Draft) -> NoReturn:
-        """A path without a mount: told only to a caller who may ask for it."""
+    def _refuse_absent(self, rows: Rows, call: Call, draft: _Draft) -> NoReturn:
+        """A path without a mount, or without an engine just now: told only to who may ask."""
         draft.operation = _operation(call)
         self._authenticate(rows, call, draft)
         self._authorise(rows, call, draft, sudo=False)
+        if draft.mount is not None:
+            raise BadRequest(upgrading.TEXT)
         raise NotFound(f'no handler for route "{call.path}". route entry not found.')
 
     def _authenticate(self, rows: Rows, call: Call, draft: _Draft) -> None:
-        token_hash, token = authenticate(rows, self._desk, call.token, draft.now_ns)
-        if token.bound_cidrs:
-            cidr.check(token.bound_cidrs, call.remote_address)
-        draft.token_hash, draft.token = token_hash, token
+        draft.token_hash, draft.token = authenticate(rows, self._desk, call.token, draft.now_ns)
+        if draft.token.bound_cidrs:
+            cidr.check(draft.token.bound_cidrs, call.remote_address)
 
     def _authorise(self, rows: Rows, call: Call, draft: _Draft, *, sudo: bool) -> None:
         if draft.token is None:

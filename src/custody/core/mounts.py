@@ -19,6 +19,7 @@ MAX_MOUNT_PATH: Final = 400  # bytes
 MAX_MOUNT_DEPTH: Final = 8  # segments
 MAX_MOUNTS_PAGE: Final = 10_000
 ID_SIZE: Final = 8
+UPGRADING: Final = "upgrading"  # no engine answers until the job of that name is done
 AUTH: Final = "auth/"  # where auth methods are mounted, and nothing else
 RESERVED: Final = ("sys/", "cubbyhole/", "identity/", AUTH)
 
@@ -54,7 +55,7 @@ class MountEntry(Record, frozen=True, kw_only=True):
     id: bytes
     path: str  # with trailing slash
     kind: str
-    engine: str = ""  # its name in the catalog where that is not the kind: `kv` has two
+    engine: str = ""  # its name in the catalog where that is not the kind, or UPGRADING
     accessor: str
     uuid: str
     description: str = ""

@@ -144,7 +144,8 @@ class Engine:
     `auth` engines are mounted below auth/. `system` engines get the whole store (Rows/Transaction)
     where others get Storage, a view confined to their mount. `mounted(request, storage)` runs
     inside the transaction that enables it. `missing(request)` may answer for a path that no route
-    knows.
+    knows. `adopt(storage, now_ns, keys)` takes over a mount of an older version in steps of at most
+    that many rows, and says whether there is more to do.
     """
 
     kind: str
@@ -156,4 +157,5 @@ class Engine:
     mounted: Callable[[Request, Any], None] | None = None
     missing: Callable[[Request], Reply] | None = None
     survival: Survival | None = None
+    adopt: Callable[[Any, int, int], bool] | None = None
     options: Mapping[str, str] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from custody.core.jobs.scrub import Scrub
 from custody.core.jobs.trim import Trim
 from custody.core.jobs.unmount import Unmount
 from custody.core.jobs.unseal import Unseal
+from custody.core.jobs.upgrade import Upgrade
 from custody.core.parts import Parts
 from custody.serve.member import Member, start
 from custody.serve.wire import declared_audit
@@ -55,6 +56,7 @@ def jobs_of(parts: Parts) -> Sequence[Job]:
         Revocation(barrier, clock, floor),
         Recording(barrier, parts.broker, clock, parts.metrics),
         Unmount(barrier, clock),
+        Upgrade(barrier, clock, parts.catalog),
         Rotate(parts),
         Rewrap(barrier, clock),
         Trim(barrier, clock, floor),

@@ -6,9 +6,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from custody.base.errors import BadRequest
-from custody.core import mounts
+from custody.core import mounts, upgrading
 from custody.core.confine import SystemRows, SystemTransaction
-from custody.core.mounts import AUTH, MountEntry
+from custody.core.mounts import AUTH, UPGRADING, MountEntry
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Handler, Op, Route, reads, writes
 from custody.system.mount_config import TUNE, TuneFields, changed, show_tune
@@ -38,6 +38,13 @@ def _writer(prefix: str) -> Handler:
         tuned = _tuned(entry, request.body)
         if tuned != entry:
             mounts.store(txn.txn, tuned)
+        if tuned.engine == entry.engine:
+            return
+        if not upgrading.begin(txn.txn, txn.catalog, tuned, request.now_ns):
+            request.warn(
+                "Upgrading mount from version 1 to version 2. This mount will be unavailable for a "
+                "brief period and will resume service shortly."
+            )
 
     return write
 
@@ -62,24 +69,31 @@ def _tuned(entry: MountEntry, fields: TuneFields) -> MountEntry:
             f"backend max lease TTL of {longest} would be less than backend default lease TTL "
             f"of {config.default_lease_ttl}"
         )
+    options = _options(entry, fields.options or {})
     return replace(
         entry,
+        engine=UPGRADING if _upgraded(entry, options) else entry.engine,
         config=config,
         description=entry.description if fields.description is None else fields.description,
-        options=_options(entry, fields.options or {}),
+        options=options,
     )
 
 
 def _options(entry: MountEntry, given: Mapping[str, str]) -> Mapping[str, str]:
-    """The options with those that were given in their place. The version of KV stays what it is."""
+    """The options with those that were given in their place. KV's version may only rise."""
     wanted = given.get("version")
-    if entry.kind == "kv" and wanted is not None and wanted != entry.options.get("version", "1"):
+    if entry.kind == "kv" and wanted is not None:
         if wanted not in {"1", "2"}:
             raise BadRequest(f"invalid version provided: {wanted}")
-        if wanted == "1":
+        if wanted == "1" and entry.options.get("version") == "2":
             raise BadRequest("cannot downgrade mount from version 2")
-        raise BadRequest("upgrading a mount to version 2 is not available in this version")
     return {**entry.options, **given}
+
+
+def _upgraded(entry: MountEntry, options: Mapping[str, str]) -> bool:
+    """Whether a store without versions is to keep them from now on."""
+    old = entry.kind == "kv" and entry.options.get("version") != "2"
+    return old and options.get("version") == "2"
 
 
 ROUTES: Final = (

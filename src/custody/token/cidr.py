@@ -17,6 +17,15 @@ from custody.base.errors import BadRequest, PermissionDenied
 MAX_NETWORKS = 64  # of one token: all are tried at each of its requests
 
 
+class OutsideNetwork(PermissionDenied):
+    """A good token, used from where it may not be: the caller is told no more than any other."""
+
+    @property
+    def recorded(self) -> str:
+        """As the caller is told, and why."""
+        return f"{super().recorded}: the token is bound to other networks"
+
+
 def clean(texts: Iterable[str]) -> tuple[str, ...]:
     """Networks and addresses in their usual spelling; a single address without its length.
 
@@ -29,15 +38,15 @@ def clean(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def check(networks: Sequence[str], address: str) -> None:
-    """Raises PermissionDenied unless `address` is in one of `networks`."""
+    """Raises OutsideNetwork unless `address` is in one of `networks`."""
     try:
         where = ip_address(address)
     except ValueError:
-        raise PermissionDenied from None
+        raise OutsideNetwork from None
     if isinstance(where, IPv6Address) and where.ipv4_mapped is not None:
         where = where.ipv4_mapped
     if not any(_within(where, text) for text in networks):
-        raise PermissionDenied
+        raise OutsideNetwork
 
 
 def _within(where: IPv4Address | IPv6Address, text: str) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from custody.base.codec import CorruptRecord
 from custody.base.errors import BadRequest, NotFound
 from custody.engines.kv import v1
+from custody.engines.kv.entries import PLAIN_PAYLOAD
 from custody.plugin.route import Op
 from custody.testing.engine import MountedEngine
 
@@ -148,7 +149,7 @@ def test_a_payload_that_is_none_is_an_error_and_no_answer(
     kv: MountedEngine, row: bytes | None
 ) -> None:
     kv.call(Op.WRITE, "a", {"n": "the-secret"})
-    [place] = [key for key in kv.storage.rows if key.startswith(v1.PAYLOAD)]
+    [place] = [key for key in kv.storage.rows if key.startswith(PLAIN_PAYLOAD)]
     with kv.storage.transaction() as txn:
         txn.delete(place)
         if row is not None:
@@ -176,7 +177,7 @@ def test_paths_behave_like_a_plain_dictionary(steps: list[tuple[str, str]]) -> N
     assert (listed(kv, Op.SCAN, "") if model else []) == paths
     for path, number in model.items():
         assert read(kv, path) == {"n": number}
-    payloads = [key for key in kv.storage.rows if key.startswith(v1.PAYLOAD)]
+    payloads = [key for key in kv.storage.rows if key.startswith(PLAIN_PAYLOAD)]
     assert len(payloads) == len(model)
     for payload in payloads:
         assert msgspec.json.decode(kv.storage.rows[payload])

@@ -209,6 +209,11 @@ async def test_a_token_is_good_only_where_it_is_bound_to() -> None:
             200, "POST", "auth/token/lookup", token=server.root_token, body={"token": elsewhere}
         )
         assert found.data["num_uses"] == 3  # what is not let in uses nothing up
+        tried = [one for one in server.recorder.records if "error" in one]
+        assert {one["auth"]["display_name"] for one in tried} == {"token"}
+        assert {one["error"] for one in tried} == {
+            "permission denied: the token is bound to other networks"
+        }
         await put(server, token_bound_cidrs="10.0.0.0/8,127.0.0.0/8")
         here = (await make(server))["client_token"]
         assert (await server.call("GET", "auth/token/lookup-self", token=here)).status == 200

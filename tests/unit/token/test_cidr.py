@@ -1,6 +1,6 @@
 import pytest
 
-from custody.base.errors import BadRequest, PermissionDenied
+from custody.base.errors import BadRequest
 from custody.token import cidr
 
 
@@ -49,5 +49,7 @@ def test_an_address_is_inside_or_refused(address: str, *, inside: bool) -> None:
     if inside:
         cidr.check(networks, address)
         return
-    with pytest.raises(PermissionDenied):
+    with pytest.raises(cidr.OutsideNetwork) as caught:
         cidr.check(networks, address)
+    assert caught.value.listed == ("permission denied",)
+    assert caught.value.recorded == "permission denied: the token is bound to other networks"

@@ -9,6 +9,7 @@ from custody.base.codec import Record, decode, encode
 from custody.plugin.storage import Storage
 
 DIRECTORY = b"D"
+PLAIN_PAYLOAD = b"P"  # | object id: what version 1 keeps of a secret, and version 2 takes over
 ROOT_DIRECTORY = bytes(8)
 DIRECTORY_ID, OBJECT_ID = 8, 16  # bytes
 

@@ -13,12 +13,12 @@ from custody.base.codec import CorruptRecord
 from custody.base.duration import parse_seconds
 from custody.base.errors import BadRequest, NotFound
 from custody.engines.kv import directory
+from custody.engines.kv.entries import PLAIN_PAYLOAD
 from custody.engines.kv.names import decode_name
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import MIB, Engine, Op, Route, reads, writes
 from custody.plugin.storage import Storage
 
-PAYLOAD = b"P"
 MAX_PAYLOAD = 1 * MIB  # bytes of JSON
 MAX_LIST = 100_000  # names in one answer: version 1 has no pages
 
@@ -48,7 +48,7 @@ def write(request: Request, storage: Storage) -> None:
     object_id = directory.find_object(storage, path)
     if object_id is None:
         object_id = directory.create_object(storage, request.source, path)
-    storage.put(PAYLOAD + object_id, payload)
+    storage.put(PLAIN_PAYLOAD + object_id, payload)
 
 
 def delete(request: Request, storage: Storage) -> None:
@@ -57,7 +57,7 @@ def delete(request: Request, storage: Storage) -> None:
     object_id = directory.find_object(storage, path) if path else None
     if object_id is not None:
         directory.remove_object(storage, path)
-        storage.delete(PAYLOAD + object_id)
+        storage.delete(PLAIN_PAYLOAD + object_id)
 
 
 def list_names(request: Request, storage: Storage) -> Reply:
@@ -88,7 +88,7 @@ def _names(find: directory.Find, request: Request, storage: Storage) -> Reply:
 
 def _payload(storage: Storage, object_id: bytes) -> dict[str, Any]:
     """The object's payload, numbers exact. Raises CorruptRecord if it is missing or broken."""
-    payload = storage.get(PAYLOAD + object_id)
+    payload = storage.get(PLAIN_PAYLOAD + object_id)
     if payload is None:
         raise CorruptRecord(f"object {object_id.hex()} has no payload")
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from custody.engines.kv.v2 import absent, config, data, listing, metadata, versions
+from custody.engines.kv.v2.adoption import adopt
 from custody.engines.kv.v2.config import ConfigBody
 from custody.engines.kv.v2.data import DataBody, SubkeysQuery, VersionQuery
 from custody.engines.kv.v2.listing import PageQuery
@@ -48,6 +49,7 @@ ENGINE = Engine(
     mounted=config.enable,
     missing=absent.no_route,
     survival=SURVIVAL,
+    adopt=adopt,
     routes=(
         Route(
             "config",
