@@ -129,6 +129,15 @@ async def test_initialisation_answers_with_recovery_keys_in_place_of_unseal_keys
     assert made.keys() == {"keys", "keys_base64", "root_token"}
 
 
+async def test_a_store_is_not_initialised_by_a_kms_that_does_not_answer() -> None:
+    store, kms = MemoryStore(), MemoryKMS()
+    node = Node(store, kms)
+    kms.reachable = False
+    refused = await node.expect(503, "PUT", "sys/init", body={})
+    assert refused.errors == ["the KMS does not answer"]
+    assert store.dump() == []
+
+
 async def test_recovery_shares_open_the_store_when_the_kms_is_gone_for_good() -> None:
     store, kms = MemoryStore(), MemoryKMS()
     first = Node(store, kms)

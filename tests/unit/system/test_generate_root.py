@@ -170,6 +170,14 @@ async def test_what_an_attempt_refuses() -> None:
             assert await server.ask(204, "DELETE", f"{OLD}/attempt") is None
 
 
+async def test_a_token_that_another_server_hid_is_uncovered() -> None:
+    hidden = "Ek9TAiQzOwcDDgsyLSsmCDskLCsXBiITUDk"  # as OpenBao 2.6.2 answered
+    async with Sealed() as server:
+        body = {"encoded_token": hidden, "otp": "a" * 26}
+        found = (await server.expect(200, "PUT", "sys/decode-token", body=body)).data
+        assert found == {"token": "s.2cERZfbojSLJGiZEMJvgCr1X"}
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
