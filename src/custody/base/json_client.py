@@ -49,6 +49,8 @@ class JSONClient:
         self._base = urlsplit(address.rstrip("/"))
         if self._base.scheme not in {"http", "https"} or not self._base.hostname:
             raise ValueError("an address is written https://HOST:PORT")
+        if self._base.username or self._base.password:
+            raise ValueError("an address holds no name and no password")
         self._timeout = timeout
         self._server_name = tls.server_name
         self._context = _context(tls) if self._base.scheme == "https" else None

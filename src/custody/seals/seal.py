@@ -4,7 +4,7 @@ Shamir's seal, a static key, another server's transit engine; a cloud's KMS or a
 would be another module with the same few methods, named in `seals.kinds`.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from custody.base.errors import Unavailable
 from custody.seals.wrapping import Purpose
@@ -40,6 +40,7 @@ class Seal(Protocol):
         ...
 
 
+@runtime_checkable
 class Renewing(Protocol):
     """A seal that can tell that a blob was made with a key it no longer wraps with."""
 
@@ -48,6 +49,7 @@ class Renewing(Protocol):
         ...
 
 
+@runtime_checkable
 class Keeping(Protocol):
     """A seal that has something to keep alive between two uses, such as a token."""
 

@@ -30,7 +30,7 @@ from custody.crypto import aead
 from custody.seals import recovery
 from custody.seals.config import SealConfig, Split
 from custody.seals.plan import Plan, Standing
-from custody.seals.seal import Seal
+from custody.seals.seal import Renewing, Seal
 from custody.seals.shamir import ShamirSeal, UnsealProgress, split_key, unwrap_root_key
 from custody.seals.wrapping import Purpose
 from custody.serve.ceremonies import Ceremonies
@@ -225,9 +225,10 @@ class Keeper:
 
     def outdated(self, meta: MetaRows) -> bool:
         """Whether the stored root key is wrapped by a former key of the seal."""
-        tell = getattr(self._seal, "outdated", None)
         with MemoryStore(meta).snapshot() as rows:
-            return tell is not None and bool(tell(stored(rows, MetaRow.ROOT_KEY)))
+            blob = stored(rows, MetaRow.ROOT_KEY)
+        seal: object = self._seal
+        return isinstance(seal, Renewing) and seal.outdated(blob)
 
     def reset(self) -> None:
         """Forget the shares given so far."""

@@ -5,7 +5,7 @@ file, so that a key in one is never in another process.
 """
 
 import base64
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from custody.base.ids import Source
 from custody.seals.config import SHAMIR
 from custody.seals.kinds import KINDS
 from custody.seals.plan import Named, Plan
-from custody.seals.seal import Seal, SealUnavailable
+from custody.seals.seal import Keeping, Renewing, Seal, SealUnavailable
 from custody.seals.wrapping import Purpose
 from custody.serve.fields import BadConfiguration, Fields, Known, Placed
 from custody.serve.settings import SealStanza
@@ -85,14 +85,13 @@ class ConfiguredSeal:
 
     def outdated(self, blob: bytes) -> bool:
         """As the seal itself, where it can tell."""
-        tell: Callable[[bytes], bool] = getattr(self._made(), "outdated", lambda _blob: False)
-        return tell(blob)
+        seal = self._made()
+        return isinstance(seal, Renewing) and seal.outdated(blob)
 
     async def keep(self) -> float:
         """As the seal itself, where it has anything to keep alive."""
         seal = self._made()
-        keep: Callable[[], Awaitable[float]] | None = getattr(seal, "keep", None)
-        return _NOTHING_TO_KEEP if keep is None else await keep()
+        return await seal.keep() if isinstance(seal, Keeping) else _NOTHING_TO_KEEP
 
     def _made(self) -> Seal:
         if self._seal is None:

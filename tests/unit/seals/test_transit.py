@@ -168,6 +168,12 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
         JSONClient(address, TLSFiles(), 1.0)
 
 
+def test_an_address_holds_no_password() -> None:
+    with pytest.raises(ValueError, match="no name and no password") as caught:
+        JSONClient("https://user:secret@127.0.0.1:1", TLSFiles(), 1.0)
+    assert "secret" not in str(caught.value)
+
+
 async def test_an_answer_that_is_no_json_is_none() -> None:
     async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
