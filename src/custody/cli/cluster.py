@@ -33,12 +33,14 @@ def _shown(value: Any) -> Any:
 
 def step_down(context: Context) -> int:
     """Make the node give the lead to another."""
-    client = context.client()
+    from custody.cli.settings import connection  # noqa: PLC0415 costs start-up time of others
+
     try:
-        client.write("sys/step-down")
+        context.client().write("sys/step-down")
     except RemoteError as error:
         raise error.about("Error stepping down") from error
-    return context.done("Success! Stepped down.")
+    address = connection(context.options, context.environment, with_token=False).address
+    return context.done(f"Success! Stepped down: {address.geturl()}")
 
 
 COMMANDS = (
