@@ -2,11 +2,12 @@
 
 A gzipped tar, made and read as a stream:
 
-    meta.json        of which store it is, from when, and how far its log is
-    rows-00000001 …  rows in the order of keys: `key length (2) | value length (4) | key | value`
-    SHA256SUMS       of each of the files before
-    SHA256SUMS.mac   HMAC-SHA256 of that file under a key of the store
+    meta.json          of which store it is, from when, and how far its log is
+    rows-00000001 …    rows in the order of keys: `key length (2) | value length (4) | key | value`
+    SHA256SUMS         of each of the files before
+    SHA256SUMS.sealed  HMAC-SHA256 of that file under a key of the store
 
+Clients of Raft storage look for the last of these, to know that they have the whole file.
 Values are the ciphertexts of the store: a snapshot opens with the store's unseal shares and is as
 secret as the store's own files are. What is cut short has no SHA256SUMS and is refused; what was
 changed differs from them, and who can change both does not know the key. Rows are read rather than
@@ -33,7 +34,7 @@ FORMAT: Final = 1
 PART: Final = 1024 * 1024  # bytes of rows in a file, about
 MAX_PART: Final = 64 * 1024 * 1024
 ROWS: Final = 16  # read at once: with the largest of values they still are some megabytes
-_META, _SUMS, _MAC = "meta.json", "SHA256SUMS", "SHA256SUMS.mac"
+_META, _SUMS, _MAC = "meta.json", "SHA256SUMS", "SHA256SUMS.sealed"
 _LENGTHS: Final = Struct(">HI")
 _END: Final = b"\xff" * 8
 _CHUNK: Final = 64 * 1024

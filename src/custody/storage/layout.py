@@ -7,6 +7,7 @@
 Restore and compaction write a new generation and then replace CURRENT.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -81,9 +82,8 @@ def promote(shard: Path, name: str) -> None:
     """Give the built generation its name and point CURRENT to it. May be done again."""
     if not _GENERATION.fullmatch(name):
         raise WrongFormat(f"{shard}: {name!r} is no name of a generation")
-    built = draft(shard, name)
-    if built.is_dir():
-        built.rename(shard / name)
+    with contextlib.suppress(FileNotFoundError):  # another process has done it
+        draft(shard, name).rename(shard / name)
     _write(shard / "CURRENT", name.encode() + b"\n")
 
 
