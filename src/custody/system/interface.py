@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from custody.base.errors import PermissionDenied
+from custody.base.errors import PermissionDenied, UnsupportedPath
 from custody.core import mounts
 from custody.core.confine import SystemRows
 from custody.core.mounts import AUTH, MountEntry
@@ -13,6 +13,7 @@ from custody.policy import service as policies
 from custody.policy.grant import Grant
 from custody.system.mount_config import MOUNT, describe
 
+_TAGS: Final = ("root", "uuid", "accessor", "storage")
 _PUBLIC: Final = ("type", "description", "options")  # what the caller without a token sees
 
 
@@ -66,6 +67,26 @@ def resultant_acl(request: Request, rows: SystemRows) -> Reply:
     )
 
 
+def router(request: Request, rows: SystemRows) -> Reply:
+    """The mount table as it routes: by path, uuid, accessor or place in the store."""
+    tag = request.params["tag"]
+    if tag not in _TAGS:
+        raise UnsupportedPath
+    return Reply(data={tag: [_routed(entry) for entry in mounts.entries(rows.rows)]})
+
+
+def _routed(entry: MountEntry) -> Mapping[str, object]:
+    return {
+        "accessor": entry.accessor,
+        "mount_namespace": "",
+        "mount_path": entry.path,
+        "mount_type": entry.kind,
+        "storage_prefix": f"{entry.id.hex()}/",
+        "tainted": False,
+        "uuid": entry.uuid,
+    }
+
+
 def _granted(grant: Grant) -> Mapping[str, object]:
     return {"capabilities": grant.capability_names(), **grant.restrictions()}
 
@@ -101,5 +122,11 @@ ROUTES: Final = (
         "internal/ui/resultant-acl",
         {Op.READ: reads(resultant_acl, shows={"root": bool})},
         help="All that the caller's policies grant.",
+    ),
+    Route(
+        "internal/inspect/router/{tag}",
+        {Op.READ: reads(router)},
+        access=Access.SUDO,
+        help="The mount table as it routes.",
     ),
 )

@@ -105,3 +105,16 @@ async def test_a_user_interface_sees_what_its_token_may_touch() -> None:
         }
         known = (await server.expect(200, "GET", path, token=token)).data
         assert "secret/" in known["secret"]
+
+
+async def test_the_table_is_shown_as_it_routes() -> None:
+    async with MemoryServer() as server:
+        root, path = server.root_token, "sys/internal/inspect/router"
+        for tag in ("root", "uuid", "accessor", "storage"):
+            found = (await server.expect(200, "GET", f"{path}/{tag}", token=root)).data[tag]
+            assert {one["mount_path"] for one in found} >= {"sys/", "secret/", "auth/token/"}
+            assert found[0].keys() == {
+                "accessor", "mount_namespace", "mount_path", "mount_type", "storage_prefix",
+                "tainted", "uuid",
+            }  # fmt: skip
+        await server.expect(404, "GET", f"{path}/bogus", token=root)
