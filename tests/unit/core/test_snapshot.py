@@ -96,6 +96,46 @@ async def test_tokens_stay_as_they_are_the_revoked_the_new_and_the_used() -> Non
         assert findings(server) == []
 
 
+async def test_a_number_that_a_version_had_before_a_restore_is_no_other_versions() -> None:
+    async with MemoryServer() as server:
+        root = server.root_token
+        await put(server, "a", 1)
+        data = await saved(server)
+        for number in range(2, 5):
+            await put(server, "a", number)
+        await restore(server, data)
+        assert await value(server, "a") == 1
+        await restore(server, await saved(server))  # the floor outlives another one
+        made = await server.expect(
+            200, "POST", "secret/data/a", token=root,
+            body={"data": {"n": 9}, "options": {"cas": 1}},
+        )  # fmt: skip
+        assert made.data["version"] == 5
+        shown = (await server.expect(200, "GET", "secret/metadata/a", token=root)).data
+        gone = {number: version["destroyed"] for number, version in shown["versions"].items()}
+        assert gone == {"1": False, "2": True, "3": True, "4": True, "5": False}
+        await server.expect(404, "GET", "secret/data/a?version=3", token=root)
+        assert findings(server) == []
+
+
+async def test_many_numbers_lost_in_a_restore_push_old_versions_out_with_their_payloads() -> None:
+    store = MemoryStore()
+    async with MemoryServer(store=store) as server:
+        await put(server, "a", 1)
+        data = await saved(server)
+        for number in range(2, 30):
+            await put(server, "a", number)
+        await restore(server, data)
+        await put(server, "a", 30)
+        shown = await server.expect(200, "GET", "secret/metadata/a", token=server.root_token)
+        assert (shown.data["current_version"], shown.data["oldest_version"]) == (30, 21)
+        payloads = [
+            place for place, _ in store.dump()
+            if place[0] == Table.ENGINE and place[9:10] == b"V"
+        ]  # fmt: skip
+        assert len(payloads) == 1
+
+
 async def test_versions_that_were_destroyed_or_deleted_since_are_not_revived() -> None:
     async with MemoryServer() as server:
         root = server.root_token

@@ -28,15 +28,17 @@ def add_version(
     """
     config = records.read_config(storage)
     version = Version(now_ns, expiry(config, metadata, now_ns))
+    last = metadata.above_floor()
     grown = replace(
-        metadata,
-        current=metadata.current + 1,
-        versions=(*metadata.versions, version),
+        last,
+        current=last.current + 1,
+        versions=(*last.versions, version),
         updated_ns=now_ns,
     )
     kept = _drop_oldest(grown, config)
-    for number in range(grown.numbers.start, kept.numbers.start):
-        records.delete_payload(storage, object_id, number)
+    for number in metadata.numbers:
+        if number < kept.numbers.start:
+            records.delete_payload(storage, object_id, number)
     records.write_payload(storage, object_id, kept.current, payload)
     records.write_metadata(storage, object_id, kept)
     return kept

@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from custody.base.codec import CorruptRecord, Record, decode, encode
 from custody.base.errors import BadRequest
@@ -69,7 +70,11 @@ class Version(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Metadata(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """All about one secret but its payloads. `versions` end with number `current`, without gaps."""
+    """All about one secret but its payloads. `versions` end with number `current`, without gaps.
+
+    A restore brings an older `current` back and leaves the numbers used since below `floor`: they
+    were seen by somebody, and no other payload may ever have them.
+    """
 
     created_ns: int
     updated_ns: int
@@ -82,11 +87,22 @@ class Metadata(Record, frozen=True, kw_only=True, omit_defaults=True):
     delete_version_after: int = 0  # seconds; 0: as the mount says
     custom: dict[str, str] = msgspec.field(default_factory=dict)
     versions: tuple[Version, ...] = ()
+    floor: int = 0  # the highest number in use before a restore, where that is above `current`
 
     def find(self, number: int) -> Version | None:
         """The version with that number, if it is kept."""
         back = self.current - number
         return self.versions[-1 - back] if 0 <= back < len(self.versions) else None
+
+    def above_floor(self) -> "Metadata":
+        """With every number up to `floor` used: those of a restore's lost versions as destroyed."""
+        missing = self.floor - self.current
+        if missing <= 0:
+            return self
+        lost = Version(self.updated_ns, self.updated_ns, State.DESTROYED)
+        kept = self.versions if missing < MAX_VERSIONS else ()
+        versions = (*kept, *[lost] * min(missing, MAX_VERSIONS))
+        return replace(self, current=self.floor, versions=versions, floor=0)
 
     @property
     def numbers(self) -> range:

@@ -2,7 +2,8 @@
 
 A version destroyed since stays destroyed. One deleted since is deleted, and can be undeleted. A
 secret removed with all its versions since is there again with every version deleted: it is nobody's
-to read until somebody undeletes it. A limit of time that was set since holds.
+to read until somebody undeletes it. A limit of time that was set since holds. The numbers of
+versions that were written since, which the restore takes away, are never given to others.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +27,9 @@ def _at(now_ns: int) -> Callable[[bytes, bytes, bytes | None], Changes]:
             _survived(version, None if now is None else now.find(number), now, now_ns)
             for number, version in zip(then.numbers, then.versions, strict=True)
         )
-        if versions == then.versions:
+        floor = then.floor if now is None else max(then.floor, now.floor, now.current)
+        survived = replace(then, versions=versions, floor=floor if floor > then.current else 0)
+        if survived == then:
             return {}
         object_id = key[len(METADATA) :]
         gone = (
@@ -37,7 +40,7 @@ def _at(now_ns: int) -> Callable[[bytes, bytes, bytes | None], Changes]:
         changes: dict[bytes, bytes | None] = {
             records.version_key(object_id, number): None for number in gone
         }
-        return {**changes, key: encode(replace(then, versions=versions))}
+        return {**changes, key: encode(survived)}
 
     return decide
 
