@@ -1,5 +1,5 @@
 -- The closed loop's requests, for wrk. What to send comes by environment:
--- BENCH_WORKLOAD (read, write, token), BENCH_KEYS (how many secrets), BENCH_TOKEN.
+-- BENCH_WORKLOAD (read; read, KV v1; wrapped read; write; token), BENCH_KEYS (how many secrets), BENCH_TOKEN.
 -- The last line printed is "BENCH " and the figures as JSON; latencies are in microseconds.
 
 local workload = os.getenv("BENCH_WORKLOAD")
@@ -17,6 +17,11 @@ function init(args)
   local headers = { ["X-Vault-Token"] = os.getenv("BENCH_TOKEN") }
   for i = 1, keys do
     if workload == "read" then
+      prepared[i] = wrk.format("GET", "/v1/secret/data/bench/" .. (i - 1), headers)
+    elseif workload == "read, KV v1" then
+      prepared[i] = wrk.format("GET", "/v1/plain/bench/" .. (i - 1), headers)
+    elseif workload == "wrapped read" then
+      headers["X-Vault-Wrap-TTL"] = "60"
       prepared[i] = wrk.format("GET", "/v1/secret/data/bench/" .. (i - 1), headers)
     elseif workload == "write" then
       local body = string.format('{"data":{"user":"%s","password":"%s"}}', word(8), word(24))

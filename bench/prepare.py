@@ -9,18 +9,20 @@ from typing import Any
 
 from tools.api import API, HEALTHY, UNINITIALISED, Refused
 
-from bench.load import KEYS, OPEN_READ, READ, TOKEN, WRITE
+from bench.load import KEYS, OPEN_READ, READ, READ_V1, TOKEN, WRITE
 from bench.targets import Target
 
 _POLICY = """
 path "secret/data/bench/*" { capabilities = ["create", "read", "update"] }
+path "secret/metadata/bench/*" { capabilities = ["list"] }
+path "plain/bench/*"       { capabilities = ["read"] }
 path "auth/token/create"   { capabilities = ["update"] }
 """
 _MOUNT_DEADLINE = 15.0  # seconds; OpenBao prepares a new KV v2 mount in the background
 
 
 def prepare(target: Target) -> None:
-    """Initialise, unseal, mount KV v2, write the secrets, and take an ordinary token.
+    """Initialise, unseal, mount KV, write the secrets, and take an ordinary token.
 
     Raises NotReady, Refused, OSError, HTTPException.
     """
@@ -34,6 +36,7 @@ def prepare(target: Target) -> None:
     target.api.wait({HEALTHY}, target.process)
     root = replace(target.api, token=keys.root_token)
     root.call("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
+    root.call("POST", "sys/mounts/plain", {"type": "kv", "options": {"version": "1"}})
     root.call("PUT", "sys/policies/acl/bench", {"policy": _POLICY})
     _write_secrets(root)
     made = root.call("POST", "auth/token/create", {"policies": ["bench"], "ttl": "2h"})
@@ -46,6 +49,10 @@ def probe(target: Target, workload: str) -> None:
         return
     if workload in (READ, OPEN_READ):
         found = target.api.call("GET", f"secret/data/bench/{KEYS - 1}")["data"]["data"]
+        if set(found) != {"user", "password"}:
+            raise ValueError(f"{target.name} answered a read with the fields {sorted(found)}")
+    elif workload == READ_V1:
+        found = target.api.call("GET", f"plain/bench/{KEYS - 1}")["data"]
         if set(found) != {"user", "password"}:
             raise ValueError(f"{target.name} answered a read with the fields {sorted(found)}")
     elif workload == WRITE:
@@ -73,6 +80,8 @@ def _write_secrets(root: API) -> None:
             time.sleep(0.1)
     for key in range(1, KEYS):
         root.call("POST", f"secret/data/bench/{key}", _secret())
+    for key in range(KEYS):
+        root.call("POST", f"plain/bench/{key}", _secret()["data"])
 
 
 def _secret() -> Mapping[str, Any]:

@@ -7,10 +7,22 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bench.load import CONNECTIONS, KEYS, OFFERED, OPEN_READ, READ, TOKEN, WRITE, Measure, middle
+from bench.load import (
+    CONNECTIONS,
+    KEYS,
+    OFFERED,
+    OPEN_READ,
+    READ,
+    READ_V1,
+    TOKEN,
+    WRAPPED,
+    WRITE,
+    Measure,
+    middle,
+)
 from bench.targets import BARE, CUSTODY, OPENBAO, WORKERS
 
-WORKLOADS = (READ, OPEN_READ, WRITE, TOKEN)
+WORKLOADS = (READ, OPEN_READ, READ_V1, WRAPPED, WRITE, TOKEN)
 
 _COLUMNS = ("workload", "server", "requests/s", "p50 ms", "p99 ms", "errors", "x OpenBao", "x bare")
 _WIDTHS = (16, 14, 11, 8, 8, 7, 10, 7)
@@ -33,6 +45,16 @@ class Cost:
     memory: float
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Milliseconds for the first page of a directory with so many names: median, and the worst."""
+
+    names: int
+    page: int  # names on it
+    median: float
+    worst: float
+
+
 @dataclass(slots=True)
 class Result:
     """Every round's figures by workload and server, the memory by server, the cost of tokens."""
@@ -41,6 +63,7 @@ class Result:
     versions: dict[str, str] = field(default_factory=dict)
     memory: dict[str, Memory] = field(default_factory=dict)
     costs: list[Cost] = field(default_factory=list)
+    page: Page | None = None
 
     def add(self, workload: str, server: str, measure: Measure) -> None:
         """Keep one round."""
@@ -76,6 +99,11 @@ def table(result: Result) -> str:
         f" {cost.memory:.0f} MiB"
         for cost in result.costs
     ]
+    if result.page is not None:
+        lines.append(
+            f"Custody lists {result.page.page} of {result.page.names:,} names:"
+            f" {result.page.median:.2f} ms, at most {result.page.worst:.2f} ms"
+        )
     lines += ["", *_verdicts(result)]
     return "\n".join(lines)
 
@@ -105,6 +133,7 @@ def write_json(result: Result, path: Path, seconds: int) -> None:
         "medians": medians,
         "memory": {server: asdict(memory) for server, memory in result.memory.items()},
         "tokens": [asdict(cost) for cost in result.costs],
+        "page": None if result.page is None else asdict(result.page),
         "rounds": rounds,
     }
     path.write_text(json.dumps(document, indent=2) + "\n")
@@ -150,6 +179,7 @@ def _verdicts(result: Result) -> list[str]:
         at_least("open loop, requests/s served", opened.rate if opened else None, OFFERED * 0.99),
         less_than("open loop, p99 in ms", opened.p99 if opened else None, 10.0),
         less_than("writes, p99 in ms", written.p99 if written else None, 50.0),
+        less_than("first page, median in ms", result.page.median if result.page else None, 10.0),
     ]
 
 

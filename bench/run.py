@@ -23,7 +23,7 @@ from tools import process
 from tools.api import NotReady, Refused
 
 from bench import chart, memory, seed
-from bench.load import TOKEN, WRITE, LoadFailed, run
+from bench.load import WRITING, LoadFailed, run
 from bench.prepare import prepare, probe, version
 from bench.result import WORKLOADS, Memory, Result, table, write_json
 from bench.targets import CUSTODY, Starter, Target, bare, custody, openbao
@@ -57,6 +57,7 @@ def _options() -> argparse.Namespace:
     add("--rounds", type=int, default=3, choices=range(1, 21), metavar="1-20")
     add("--seconds", type=int, default=5, choices=range(1, 61), metavar="1-60")
     add("--tokens", type=int, default=500_000, choices=range(2_000_001), metavar="0-2000000")
+    add("--names", type=int, default=1_000_000, choices=range(2_000_001), metavar="0-2000000")
     add("--bao", default=os.environ.get("BAO") or shutil.which("bao"))
     return parser.parse_args()
 
@@ -77,6 +78,9 @@ def _measured(options: argparse.Namespace, starters: list[Starter]) -> Result:
         if options.tokens:
             print(f"seeding {FEW_TOKENS:,}, then {options.tokens:,} tokens", flush=True)
             result.costs = seed.measure(Path(scratch) / "seed", [FEW_TOKENS, options.tokens])
+        if options.names:
+            print(f"seeding a directory of {options.names:,} names", flush=True)
+            result.page = seed.first_page(Path(scratch) / "names", options.names)
     return result
 
 
@@ -102,7 +106,7 @@ def _under_load(
 def _alternate(targets: list[Target], result: Result, rounds: int, seconds: int) -> None:
     """Each round gives every server every workload, beginning with another server each time."""
     for workload in WORKLOADS:
-        able = [target for target in targets if target.is_vault or workload not in (WRITE, TOKEN)]
+        able = [target for target in targets if target.is_vault or workload not in WRITING]
         for target in able:
             probe(target, workload)
             run(workload, target, _WARM_UP)
