@@ -8,6 +8,8 @@ from custody.base.store import RawRows, Table
 
 _TERM = slice(1 + SCOPE_SIZE, HEADER_SIZE)
 TABLES = tuple(sorted(LOGGED))
+MAX_BYTES = 4 * 1024 * 1024  # of aged rows in a batch, which is one transaction; or a single row
+_AT_ONCE = 16  # rows in memory: with the largest of values they still are some megabytes
 
 
 class Aged(NamedTuple):
@@ -20,8 +22,22 @@ class Aged(NamedTuple):
 
 
 def aged(raw: RawRows, table: Table, after: bytes, below: int, limit: int) -> Aged:
-    """Of the `limit` rows behind the key `after`, those encrypted under terms before `below`."""
-    start = after_key(bytes([table]) + after) if after else bytes([table])
-    rows = raw.scan(start, bytes([table + 1]), limit)
-    keys = [place[1:] for place, row in rows if int.from_bytes(row[_TERM], "big") < below]
-    return Aged(keys, len(rows), rows[-1][0][1:] if len(rows) == limit else None)
+    """Of the `limit` rows behind the key `after`, those encrypted under terms before `below`.
+
+    The batch ends earlier where they come to MAX_BYTES.
+    """
+    keys: list[bytes] = []
+    read = size = 0
+    while read < limit:
+        start = after_key(bytes([table]) + after) if after else bytes([table])
+        rows = raw.scan(start, bytes([table + 1]), min(_AT_ONCE, limit - read))
+        if not rows:
+            return Aged(keys, read, None)
+        for place, row in rows:
+            if int.from_bytes(row[_TERM], "big") < below:
+                size += len(row)
+                if keys and size > MAX_BYTES:
+                    return Aged(keys, read, after)
+                keys.append(place[1:])
+            read, after = read + 1, place[1:]
+    return Aged(keys, read, after)

@@ -1,12 +1,13 @@
 """Encrypting anew: what is old is found and replaced, in batches, and nothing is lost."""
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from tests.unit.core.stage import Stage
 
-from custody.barrier.aging import TABLES
+from custody.barrier.aging import MAX_BYTES, TABLES
 from custody.base.store import Table, Transaction
 from custody.core.jobs.job import POLL
 from custody.core.jobs.rewrap import BATCH, PAUSE, Rewrap
@@ -56,6 +57,25 @@ async def test_everything_is_encrypted_anew_and_reads_as_before() -> None:
             found = view.scan(Table.ENGINE, b"\xff" * 8, limit=MANY + 1)
             assert [value for _, value in found] == [b"%d" % n for n in range(MANY)]
             assert [batch for batch in stage.barrier.scrub(view) if batch.findings] == []
+
+
+async def test_large_rows_are_encrypted_anew_in_batches_that_fit_a_transaction() -> None:
+    async with Stage() as stage:
+
+        def keep(txn: Transaction, place: bytes) -> None:
+            txn.put(Table.ENGINE, place, large)
+
+        large, places = bytes(MAX_BYTES // 2 - 100), [bytes([255] * 8 + [n]) for n in range(12)]
+        for place in places:
+            await stage.barrier.write(partial(keep, place=place))
+        await stage.expect(204, "POST", "sys/rotate", token=stage.root_token)
+        await ask(stage, "POST")
+        job = Rewrap(stage.barrier, stage.clock)
+        while await job.run() == PAUSE:
+            pass
+        assert terms(stage) == {2}
+        with stage.barrier.snapshot() as view:
+            assert all(view.get(Table.ENGINE, place) == large for place in places)
 
 
 async def test_it_goes_on_where_another_process_was_cut_off() -> None:
