@@ -39,16 +39,20 @@ class LMDBGeneration:
     def __init__(self, shard: Path, opener: Open, read: ReadRows, space: FreeSpace) -> None:
         """Raises Unavailable where another is being built."""
         self._shard = shard
-        self._lock = _lock(shard)
-        layout.remove_drafts(shard)
-        self.name = layout.next_name(shard)
-        self.path = layout.draft(shard, self.name)
-        self.path.mkdir(mode=0o700)
         self._read = read
         self._space = space
-        self._env = opener(self.path)
         self._last = b""  # the greatest key
         self._kept = False
+        self._lock = _lock(shard)
+        try:
+            layout.remove_drafts(shard)
+            self.name = layout.next_name(shard)
+            self.path = layout.draft(shard, self.name)
+            self.path.mkdir(mode=0o700)
+            self._env = opener(self.path)
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     def load(self, rows: Iterable[Row]) -> None:
         """Put raw rows in batches; durable when it returns. Raises StorageFull."""
@@ -96,9 +100,10 @@ class LMDBGeneration:
 
     def discard(self) -> None:
         """Remove it, unless it is kept."""
+        if self._lock >= 0 and not self._kept:
+            self._env.close()
+            layout.remove_drafts(self._shard)  # under the lock: later drafts are somebody else's
         self._close()
-        if not self._kept:
-            layout.remove_drafts(self._shard)
 
     def _close(self) -> None:
         if self._lock >= 0:

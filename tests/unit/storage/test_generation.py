@@ -1,6 +1,8 @@
 """Generations: built beside the present one, and put in its place whole or not at all."""
 
+from errno import ENOSPC
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -8,8 +10,9 @@ from custody.base.clock import SystemClock
 from custody.base.errors import Unavailable
 from custody.base.store import RawRows
 from custody.storage import layout
-from custody.storage.generation import SUCCESSOR
+from custody.storage.generation import SUCCESSOR, LMDBGeneration
 from custody.storage.lmdb import LMDBStore
+from custody.storage.space import FreeSpace
 
 OLD, NEW = b"\x40old", b"\x40new"
 
@@ -117,4 +120,27 @@ async def test_one_generation_is_built_at_a_time(tmp_path: Path) -> None:
         store.begin_generation()
     generation.discard()
     store.begin_generation().discard()
+    await store.close()
+
+
+async def test_one_that_could_not_be_begun_keeps_no_other_from_being(tmp_path: Path) -> None:
+    store = await filled(tmp_path)
+
+    def full(_: object) -> NoReturn:
+        raise OSError(ENOSPC, "no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        LMDBGeneration(tmp_path / "root", full, full, FreeSpace(tmp_path, 0, SystemClock()))
+    store.begin_generation().discard()
+    await store.close()
+
+
+async def test_discarding_again_leaves_alone_what_another_has_begun(tmp_path: Path) -> None:
+    store = await filled(tmp_path)
+    first = store.begin_generation()
+    first.discard()
+    second = store.begin_generation()
+    first.discard()
+    assert second.path.is_dir()
+    second.discard()
     await store.close()
