@@ -56,13 +56,14 @@ class Quorum:
     def key(self) -> bytes:
         """What the shares make; only what it opens tells whether it is right.
 
-        Raises InvalidKey for shares that cannot belong together.
+        Raises InvalidKey for shares that cannot belong together, and begins to collect anew.
         """
         if self._split.threshold == 1:
             return self._shares[0]
         try:
             return shamir.combine(self._shares)
         except shamir.WrongShares as error:
+            self.reset()
             raise InvalidKey(f"failed to compute combined key: {error}") from error
 
     def reset(self) -> None:

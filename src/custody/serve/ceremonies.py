@@ -201,8 +201,10 @@ class Ceremonies:
         if key is not None:
             try:
                 keys.prove(rows, key, held)
-            except InvalidKey as error:
+            except CustodyError as error:
                 root.refuse()
+                if not isinstance(error, InvalidKey):
+                    raise
                 raise BadRequest(
                     f"root generation aborted: unable to authenticate: {error.messages[0]}"
                 ) from None

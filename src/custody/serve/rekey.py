@@ -65,13 +65,7 @@ class Rekey:
         if self._made is not None and self._quorum.is_last(share):
             return None  # the answer to the last share was lost
         _add(self._quorum, share, "generation")
-        if not self._quorum.met:
-            return None
-        try:
-            return self._quorum.key()
-        except InvalidKey:
-            self._quorum.reset()
-            raise
+        return self._quorum.key() if self._quorum.met else None
 
     def refuse(self) -> None:
         """The key was wrong: begin to collect anew."""

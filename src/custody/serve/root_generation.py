@@ -8,7 +8,7 @@ from custody.base.errors import BadRequest
 from custody.base.ids import Source, base62, new_uuid
 from custody.core.ceremony import RootGenerating, StartRootGeneration
 from custody.seals.config import Split
-from custody.seals.quorum import InvalidKey, Quorum
+from custody.seals.quorum import Quorum
 from custody.token import format as token_format
 
 OTHER_LENGTHS = (26, 28)  # of OpenBao's and Vault's root tokens, for which clients make passwords
@@ -44,13 +44,7 @@ class RootGeneration:
             return None
         if not self._quorum.add(share):
             raise BadRequest("given key has already been provided during this generation operation")
-        if not self._quorum.met:
-            return None
-        try:
-            return self._quorum.key()
-        except InvalidKey:
-            self._quorum.reset()
-            raise
+        return self._quorum.key() if self._quorum.met else None
 
     def refuse(self) -> None:
         """The key was wrong: begin to collect anew."""
