@@ -7,6 +7,7 @@ that wraps what is to be kept. A blob is `version(1) | length(2) | ciphertext of
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -87,19 +88,16 @@ class TransitSeal:
         """Renew the token; seconds until that is due again. Raises SealUnavailable."""
         if not self._key.renew:
             return _UNLIMITED
-        looked = await self._call("GET", "auth/token/lookup-self")
-        found = looked.body.get("data") or {}
+        found = _part(await self._call("GET", "auth/token/lookup-self"), "data")
         if not found.get("renewable") or not found.get("ttl"):
             return _UNLIMITED
         renewed = await self._call("PUT", "auth/token/renew-self", {})
-        life = (renewed.body.get("auth") or {}).get("lease_duration")
+        life = _part(renewed, "auth").get("lease_duration")
         return max(_SHORTEST, _SHARE * life) if isinstance(life, int) else _SHORTEST
 
-    async def _ask(self, verb: str, body: dict[str, str]) -> dict[str, Any]:
+    async def _ask(self, verb: str, body: dict[str, str]) -> Mapping[str, Any]:
         path = f"{self._key.mount}/{verb}/{quote(self._key.name, safe='')}"
-        answer = await self._call("PUT", path, body)
-        data = answer.body.get("data")
-        return data if isinstance(data, dict) else {}
+        return _part(await self._call("PUT", path, body), "data")
 
     async def _call(self, method: str, path: str, body: object = None) -> JSONAnswer:
         headers = {"X-Vault-Token": self._key.token.reveal(), "X-Vault-Request": "true"}
@@ -119,6 +117,12 @@ class TransitSeal:
 
     def __repr__(self) -> str:
         return f"TransitSeal({self.identity!r})"
+
+
+def _part(answer: JSONAnswer, name: str) -> Mapping[str, Any]:
+    """The object under `name`; empty where something else is."""
+    found = answer.body.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _split(blob: bytes) -> tuple[bytes, bytes]:
