@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from custody.barrier.keyring import Keyring
 from custody.barrier.points import PointRows
-from custody.base.store import RawRows, RawTransaction, Table
+from custody.base.store import RawRows, RawTransaction, RawValues, Table
 from custody.crypto.mac import Authenticator
 
 _MODULUS = 1 << 256
@@ -43,7 +43,7 @@ class Digests:
         """One row's part of the sum."""
         return int.from_bytes(self._mac(len(place).to_bytes(2, "big") + place + ciphertext), "big")
 
-    def read(self, raw: RawRows, table: int) -> Sum:
+    def read(self, raw: RawValues, table: int) -> Sum:
         """The table's stored sum; all zero before its first row. Raises Tampered."""
         fields = self._points.get(raw, digest_key(table))
         if fields is None:

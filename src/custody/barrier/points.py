@@ -7,7 +7,7 @@ its bytes and does not check again.
 
 from struct import Struct
 
-from custody.base.store import RawRows, RawTransaction, Table, Tampered
+from custody.base.store import RawTransaction, RawValues, Table, Tampered
 from custody.crypto import mac
 from custody.crypto.framing import frame
 
@@ -26,7 +26,7 @@ class PointRows:
         self._places: dict[bytes, bytes] = {}
         self._known: dict[bytes, tuple[bytes, tuple[int | bytes, ...]]] = {}
 
-    def get(self, raw: RawRows, place: bytes) -> tuple[int | bytes, ...] | None:
+    def get(self, raw: RawValues, place: bytes) -> tuple[int | bytes, ...] | None:
         """The fields of the row under the raw key `place`, or None. Raises Tampered."""
         row = raw.get(place)
         if row is None:

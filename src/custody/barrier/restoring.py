@@ -89,10 +89,9 @@ class Merge:
                     yield place, value
 
         self._generation.load(taken())
-        known = _Known(digests)
         for table in _RESTORED_TABLES:
             try:
-                said = self._books.digests.read(known, table)
+                said = self._books.digests.read(digests, table)
             except Tampered as error:
                 raise Refused(f"the sum of {Table(table).name} is not this store's") from error
             if [said.rows, said.total] != self._sums[table]:
@@ -216,17 +215,6 @@ class Merge:
 def reader_of(raw: RawRows, keyring: Keyring) -> Rows:
     """Raw rows of any thread, read through a barrier of their own."""
     return Reader(raw, Envelopes(keyring), Memo(_MEMO))
-
-
-class _Known:
-    """RawRows of a few rows."""
-
-    def __init__(self, rows: Mapping[bytes, bytes]) -> None:
-        self.get = rows.get
-
-    def scan(self, start: bytes, stop: bytes, limit: int) -> list[Row]:
-        """Nobody asks for it."""
-        raise NotImplementedError(start, stop, limit)
 
 
 def _table(live: RawRows, table: Table) -> Iterator[Row]:

@@ -44,7 +44,15 @@ class Table(IntEnum):
     ENGINE = 0x40
 
 
-class RawRows(Protocol):
+class RawValues(Protocol):
+    """Bytes under bytes, such as a snapshot's or a mapping's."""
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value under `key`, or None."""
+        ...
+
+
+class RawRows(RawValues, Protocol):
     """A consistent snapshot of a backend."""
 
     def get(self, key: bytes) -> bytes | None:
