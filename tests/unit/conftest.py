@@ -1,4 +1,4 @@
-"""Lets a test of this folder be a coroutine."""
+"""Lets a test be a coroutine."""
 
 import asyncio
 import inspect
