@@ -14,7 +14,7 @@ from custody.base.codec import CorruptRecord, encode
 from custody.base.errors import BadRequest
 from custody.base.store import Rows
 from custody.crypto.aead import CannotOpen
-from custody.crypto.siv import KEY_SIZE, Siv
+from custody.crypto.siv import KEY_SIZE, SIV
 from custody.token import format as formats
 from custody.token import service as tokens
 from custody.token.entry import BATCH_TYPE, TokenEntry, decode_entry
@@ -45,7 +45,7 @@ class BatchTokens:
     def __init__(self, barrier: Barrier) -> None:
         self._barrier = barrier
         self._keyring: Keyring | None = None
-        self._cipher: Siv | None = None
+        self._cipher: SIV | None = None
         self._held: dict[bytes, TokenEntry] = {}
 
     def write(self, entry: TokenEntry) -> str:
@@ -71,7 +71,7 @@ class BatchTokens:
             self._held[token_hash] = entry
         return entry
 
-    def _current(self) -> Siv:
+    def _current(self) -> SIV:
         keyring = self._barrier.keyring
         if self._cipher is None or keyring is not self._keyring:
             self._cipher = _cipher(keyring)
@@ -88,11 +88,11 @@ def find(rows: Rows, hashes: Finder, text: str, now_ns: int) -> tuple[bytes, Tok
     return token_hash, None if entry is None else tokens.standing(rows, entry, now_ns)
 
 
-def _cipher(keyring: Keyring) -> Siv:
-    return Siv(keyring.derive("batch token", KEY_SIZE), _PLACE)
+def _cipher(keyring: Keyring) -> SIV:
+    return SIV(keyring.derive("batch token", KEY_SIZE), _PLACE)
 
 
-def _decoded(cipher: Siv, text: str) -> TokenEntry | None:
+def _decoded(cipher: SIV, text: str) -> TokenEntry | None:
     sealed = formats.batch_content(text)
     if sealed is None:
         return None

@@ -14,7 +14,7 @@ KEY_SIZE = 64
 _TAG_SIZE = 16
 
 
-class Siv:
+class SIV:
     """The cipher of a 64-byte key, for one kind of value: `place` is authenticated with each."""
 
     __slots__ = ("_cipher", "_place")

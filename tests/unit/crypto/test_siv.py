@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custody.crypto.aead import CannotOpen
-from custody.crypto.siv import KEY_SIZE, Siv
+from custody.crypto.siv import KEY_SIZE, SIV
 
 KEY = bytes(range(KEY_SIZE))
 PLACE = b"a place"
@@ -56,29 +56,29 @@ def test_the_construction_as_spelled_out_gives_the_published_vector() -> None:
 
 @given(st.binary(min_size=1, max_size=100))
 def test_it_is_that_construction_with_a_512_bit_key(plaintext: bytes) -> None:
-    sealed = Siv(KEY, PLACE).encrypt(plaintext)
+    sealed = SIV(KEY, PLACE).encrypt(plaintext)
     assert sealed == spelled_out(KEY, PLACE, plaintext)
-    assert Siv(KEY, PLACE).decrypt(sealed) == plaintext
+    assert SIV(KEY, PLACE).decrypt(sealed) == plaintext
 
 
 @given(st.integers(min_value=0, max_value=36 * 8 - 1))
 def test_one_wrong_bit_anywhere_does_not_open(bit: int) -> None:
-    sealed = bytearray(Siv(KEY, PLACE).encrypt(b"x" * 20))
+    sealed = bytearray(SIV(KEY, PLACE).encrypt(b"x" * 20))
     sealed[bit // 8] ^= 1 << bit % 8
     with pytest.raises(CannotOpen):
-        Siv(KEY, PLACE).decrypt(bytes(sealed))
+        SIV(KEY, PLACE).decrypt(bytes(sealed))
 
 
 def test_another_key_or_place_does_not_open() -> None:
-    sealed = Siv(KEY, PLACE).encrypt(b"x")
-    for other in (Siv(KEY, b"another place"), Siv(KEY[::-1], PLACE)):
+    sealed = SIV(KEY, PLACE).encrypt(b"x")
+    for other in (SIV(KEY, b"another place"), SIV(KEY[::-1], PLACE)):
         with pytest.raises(CannotOpen):
             other.decrypt(sealed)
     for short in (b"", sealed[:16]):
         with pytest.raises(CannotOpen):
-            Siv(KEY, PLACE).decrypt(short)
+            SIV(KEY, PLACE).decrypt(short)
 
 
 def test_a_key_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="64 bytes"):
-        Siv(KEY[1:], PLACE)
+        SIV(KEY[1:], PLACE)
