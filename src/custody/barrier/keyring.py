@@ -14,7 +14,6 @@ from custody.crypto.framing import frame
 from custody.crypto.kdf import hkdf
 
 SCOPE_SIZE = 8
-MAX_TERMS = 2**32 - 1
 _WRAPPED_VERSION = 1
 _WRAP_INFO = b"custody keyring wrapping key v1"
 _WRAP_PLACE = b"custody wrapped keyring v1"

@@ -28,15 +28,7 @@ class Certificate:
 
 def read_pem(text: bytes) -> Certificate:
     """The first certificate in PEM text. Raises ValueError."""
-    return _read(x509.load_pem_x509_certificate(text))
-
-
-def read_der(data: bytes) -> Certificate:
-    """A certificate in DER. Raises ValueError."""
-    return _read(x509.load_der_x509_certificate(data))
-
-
-def _read(found: x509.Certificate) -> Certificate:
+    found = x509.load_pem_x509_certificate(text)
     try:
         others = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names = [name.lower() for name in others.get_values_for_type(x509.DNSName)]

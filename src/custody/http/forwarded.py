@@ -15,7 +15,6 @@ from custody.http.response import encode_error
 
 _NAME: Final = b"x-forwarded-for"
 _BAD_REQUEST: Final = 400
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ForwardedFor:
