@@ -105,7 +105,7 @@ class Serving:
 
     async def stop(self) -> None:
         """Stop accepting, let requests in flight finish, and end."""
-        self._server.stop()  # type: ignore[no-untyped-call]
+        self._server.stop()  # type: ignore[no-untyped-call]  # it has no types
         await self.task
 
 

@@ -45,7 +45,7 @@ class _Rows:
         with self._transaction.cursor() as cursor:
             if not cursor.set_range(start):
                 return found
-            pairs: Iterator[tuple[bytes, bytes]] = cursor.iternext()  # type: ignore[assignment]
+            pairs: Iterator[tuple[bytes, bytes]] = cursor.iternext()  # type: ignore[assignment]  # no buffers are asked for
             for key, value in pairs:
                 if key >= stop:
                     break
