@@ -194,10 +194,8 @@ def sealing_key(keyring: Keyring) -> bytes:
 def _members(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
     unzipped = _Unzipped(file)
     try:
-        with tarfile.open(fileobj=unzipped, mode="r|") as archive:
+        with tarfile.open(fileobj=unzipped, mode="r|", tarinfo=_Member) as archive:
             for member in archive:
-                if not member.isreg() or not 0 <= member.size <= MAX_PART:
-                    raise Refused("it holds a file that it should not")
                 content = archive.extractfile(member)
                 data = b"" if content is None else content.read()
                 if len(data) != member.size:
@@ -221,6 +219,19 @@ def _rows(data: bytes) -> Iterator[Row]:
             raise Refused("a row is cut short")
         yield data[position : position + key_size], data[position + key_size : end]
         position = end
+
+
+class _Member(tarfile.TarInfo):
+    """The header of a file that may be in a snapshot; looked at before anything behind it is read.
+
+    The library reads headers of other kinds (PAX, GNU) whole, however long they say they are.
+    """
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if not self.isreg() or not 0 <= self.size <= MAX_PART:
+            raise Refused("it holds a file that it should not")
+        member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]  # as its docstring offers
+        return member
 
 
 class _Unzipped(io.RawIOBase):
