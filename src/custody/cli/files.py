@@ -1,9 +1,10 @@
-"""Replaces a file of the user's in one step: nobody reads half of it, a crash leaves the old."""
+"""Puts files in the place of a user's: whole or not at all, and for whom they are meant."""
 
 import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import IO
 
 
 def replace(path: Path, content: bytes, mode: int | None = None) -> None:
@@ -23,3 +24,12 @@ def replace(path: Path, content: bytes, mode: int | None = None) -> None:
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
+
+
+def create(path: Path) -> IO[bytes]:
+    """A new file that its owner alone may read, in place of what is at `path`. Raises OSError.
+
+    A link is replaced, not followed, and the mode of a file that was there is not kept.
+    """
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

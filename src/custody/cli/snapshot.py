@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import IO, Any, Final
 
+from custody.cli import files
 from custody.cli.command import Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
@@ -77,10 +78,9 @@ def _inspect(path: Path) -> dict[str, Any]:
 
 def _created(path: Path) -> IO[bytes]:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        return files.create(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
-    return os.fdopen(descriptor, "wb")
 
 
 def _opened(path: str) -> IO[bytes]:
