@@ -52,11 +52,7 @@ Decide = Callable[[bytes, bytes, bytes | None], Mapping[bytes, bytes | None]]
 
 
 class Merge:
-    """One restore of a snapshot of the same store. One thread uses it.
-
-    `survivors` has for each mount that is there before and after: the prefix of the rows that
-    its engine wants to decide on, and how it decides.
-    """
+    """One restore of a snapshot of the same store. One thread uses it."""
 
     def __init__(
         self,
@@ -106,7 +102,8 @@ class Merge:
     def decide(self, live: RawRows, survivors: Mapping[bytes, tuple[bytes, Decide]]) -> None:
         """Have engines decide on every row of theirs that is not as it is now.
 
-        `survivors` is by mount id, of the mounts that are there before and after.
+        `survivors` is by mount id, of the mounts that are there before and after: the prefix of
+        the rows that an engine wants to decide on, and how it decides.
         """
         self._survivors = survivors
         for mount, (prefix, _) in survivors.items():
