@@ -291,7 +291,7 @@ def resummed(data: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
         (lambda data: rewritten(data, lambda n, b: None if n.endswith("sealed") else b), "short"),
         (lambda data: rewritten(data, lambda n, b: None if n == "SHA256SUMS" else b), "should not"),
         (lambda data: rewritten(data, lambda n, b: None if n.startswith("rows") else b), "checks"),
-        (lambda data: resummed(data, lambda n, b: b[:99] + b"x" + b[100:]
+        (lambda data: resummed(data, lambda n, b: b[:99] + bytes([b[99] ^ 1]) + b[100:]
                                if n.startswith("rows") else b), "seal was not made"),
         (lambda data: rewritten(data, lambda _, b: b.replace(b'"format":1', b'"format":9')), "9"),
         (lambda data: rewritten(data, lambda n, b: b"{" if n == "meta.json" else b), "meta.json"),
