@@ -13,7 +13,10 @@ from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Handler, Op, Route, reads, writes
 from custody.system.mount_config import TUNE, TuneFields, changed, show_tune
 
-_FIXED: Final = ("default_lease_ttl", "max_lease_ttl", "description", "listing_visibility")
+_FIXED: Final = (
+    "default_lease_ttl", "max_lease_ttl", "description", "listing_visibility", "options",
+    "passthrough_request_headers", "allowed_response_headers", "plugin_version", "token_type",
+)  # fmt: skip
 
 
 def _reader(prefix: str) -> Handler:
