@@ -261,7 +261,7 @@ class Gate:
         self._authorise(rows, call, draft, sudo=False)
         if draft.mount is not None:
             raise BadRequest(upgrading.TEXT)
-        raise NotFound(f'no handler for route "{call.path}". route entry not found.')
+        raise _no_route(call)
 
     def _authenticate(self, rows: Rows, call: Call, draft: _Draft) -> None:
         draft.token_hash, draft.token = authenticate(rows, self._desk, call.token, draft.now_ns)
@@ -283,6 +283,8 @@ class Gate:
         if not decision.allowed:
             self._metrics.add("policy_denied")
             raise PolicyDenied("permission denied")
+        if call.help and draft.mount is not None and _hidden(draft.mount, acl):
+            raise _no_route(call)
 
     def _request(
         self, call: Call, draft: _Draft, mount: Mount, below: str, match: Match | None
@@ -380,6 +382,15 @@ def _caller(draft: _Draft, token: TokenEntry) -> Caller:
         expires_ns=token.expires_ns,
         token_type=token.type,
     )
+
+
+def _hidden(mount: mounts.MountEntry, acl: ACL) -> bool:
+    """Whether help about a mount would tell the caller of one that it is granted nothing in."""
+    return mount.path not in mounts.BUILTIN and not acl.touches(mount.path)
+
+
+def _no_route(call: Call) -> NotFound:
+    return NotFound(f'no handler for route "{call.path}". route entry not found.')
 
 
 def _until(rows: View, token: TokenEntry | None, acl: ACL | None) -> int:

@@ -239,7 +239,7 @@ def test_request_ids_are_uuids_and_the_audits() -> None:
 
 def test_help_is_raw_and_recorded() -> None:
     async def test(server: MemoryServer) -> None:
-        token = await server.token()
+        token = await server.token('path "secret/data/b" { capabilities = ["read"] }')
         answer = await server.call("POST", "secret/data/a?help=1", token=token, body={"data": {}})
         assert answer.status == 200
         assert set(answer.json) == {"help", "openapi", "see_also"}
@@ -259,6 +259,18 @@ def test_help_for_a_mount_lists_its_paths() -> None:
     assert "    data/{path...}\n" in answer.json["help"]
     assert answer_to("GET", "sys/nope?help=1").status == 404
     assert answer_to("GET", "nope?help=1").status == 404
+
+
+def test_help_tells_of_no_mount_that_the_caller_may_do_nothing_in() -> None:
+    async def test(server: MemoryServer) -> None:
+        policy = 'path "secret/*" { capabilities = ["deny"] }\npath "other/*" {}'
+        for token in (await server.token(), await server.token(policy)):
+            for path in ("secret", "secret/data/a", "nope", "nope/data/a"):
+                answer = await server.expect(404, "GET", f"{path}?help=1", token=token)
+                text = f'no handler for route "{path}". route entry not found.'
+                assert answer.errors == [text]
+
+    on_server(test)
 
 
 def test_a_client_that_leaves_has_asked_for_nothing() -> None:

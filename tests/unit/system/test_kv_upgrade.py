@@ -148,12 +148,14 @@ async def large(server: MemoryServer) -> None:
 async def test_meanwhile_those_who_may_ask_are_told_and_nobody_else() -> None:
     async with MemoryServer() as server:
         await large(server)
+        stranger = await server.token()
         for path in ("a", "data/a", "config"):
             answer = await ask(server, "GET", path)
             assert (answer.status, answer.errors) == (400, [upgrading.TEXT])
             assert (await server.call("GET", f"old/{path}")).status == 403
-            other = await server.call("GET", f"old/{path}", token=await server.token())
-            assert other.status == 403
+            assert (await server.call("GET", f"old/{path}", token=stranger)).status == 403
+            helped = await server.call("GET", f"old/{path}?help=1", token=stranger)
+            assert helped.errors == [f'no handler for route "old/{path}". route entry not found.']
         shown = await server.call("GET", "sys/mounts/old", token=server.root_token)
         assert shown.data["options"] == {"version": "2"}
 
