@@ -90,6 +90,7 @@ def test_a_store_behaves_as_a_dict_with_sorted_keys(
                             raw.put(key, value)
                             draft[key] = value
                         assert raw.scan(*bounds) == scanned(draft, *bounds)
+                        assert raw.keys(*bounds) == [key for key, _ in scanned(draft, *bounds)]
                     if fails:
                         raise Undone
 
@@ -101,7 +102,9 @@ def test_a_store_behaves_as_a_dict_with_sorted_keys(
                     model = draft
                 assert rows_of(store) == sorted(model.items())
                 with store.snapshot() as raw:
-                    assert raw.scan(start, stop, limit) == scanned(model, start, stop, limit)
+                    found = scanned(model, start, stop, limit)
+                    assert raw.scan(start, stop, limit) == found
+                    assert raw.keys(start, stop, limit) == [key for key, _ in found]
 
     asyncio.run(run())
 

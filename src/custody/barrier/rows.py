@@ -85,25 +85,14 @@ class Reader:
         opened = self._envelopes.open
         return [
             (place[1:], opened(table, place[1:], ciphertext))
-            for place, ciphertext in self._range(table, prefix, after, limit)
+            for place, ciphertext in self.raw.scan(*_range(table, prefix, after), limit)
         ]
 
     def keys(
         self, table: Table, prefix: bytes, after: bytes = b"", limit: int = 1000
     ) -> list[bytes]:
         """As `scan`, keys only; the values are neither decrypted nor authenticated."""
-        return [place[1:] for place, _ in self._range(table, prefix, after, limit)]
-
-    def _range(
-        self, table: Table, prefix: bytes, after: bytes, limit: int
-    ) -> list[tuple[bytes, bytes]]:
-        if table not in ENCRYPTED:
-            raise ValueError(f"{table.name} is not read through the barrier")
-        place = _PREFIX[table] + prefix
-        if len(place) > MAX_KEY:
-            return []
-        start = after_key(place + after) if after else place
-        return self.raw.scan(start, after_prefix(place), limit)
+        return [place[1:] for place in self.raw.keys(*_range(table, prefix, after), limit)]
 
 
 class View(Reader):
@@ -142,6 +131,16 @@ class View(Reader):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _range(table: Table, prefix: bytes, after: bytes) -> tuple[bytes, bytes]:
+    """The first raw key of a scan, and the one before which it ends."""
+    if table not in ENCRYPTED:
+        raise ValueError(f"{table.name} is not read through the barrier")
+    place = _PREFIX[table] + prefix
+    if len(place) > MAX_KEY:
+        return place[:MAX_KEY], place[:MAX_KEY]  # no key is that long: nothing
+    return after_key(place + after) if after else place, after_prefix(place)
 
 
 def verify_reads(raw: RawRows, reads: Mapping[bytes, bytes | None]) -> None:

@@ -83,6 +83,10 @@ class _Counted:
         self._rows += len(found)
         return found
 
+    def keys(self, start: bytes, stop: bytes, limit: int) -> list[bytes]:
+        """As the rows behind it."""
+        return self._raw.keys(start, stop, limit)
+
     def take(self) -> int:
         """How many rows since the last time this was asked."""
         rows, self._rows = self._rows, 0

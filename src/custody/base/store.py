@@ -63,6 +63,10 @@ class RawRows(RawValues, Protocol):
         """Up to `limit` pairs with start <= key < stop, in key order."""
         ...
 
+    def keys(self, start: bytes, stop: bytes, limit: int) -> list[bytes]:
+        """As `scan`, keys only: no value comes into memory, however large."""
+        ...
+
 
 class RawSnapshot(RawRows, Protocol):
     """What is committed at one moment."""

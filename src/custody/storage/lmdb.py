@@ -7,6 +7,7 @@ writer's lock is recovered by the next.
 
 import asyncio
 from collections.abc import Callable, Iterator
+from itertools import islice, takewhile
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
@@ -53,6 +54,15 @@ class _Rows:
                 if len(found) == limit:
                     break
         return found
+
+    def keys(self, start: bytes, stop: bytes, limit: int) -> list[bytes]:
+        """As `scan`, keys only."""
+        with self._transaction.cursor() as cursor:
+            if not cursor.set_range(start):
+                return []
+            every: Iterator[bytes] = cursor.iternext(values=False)  # type: ignore[assignment]  # no buffers are asked for
+            within = takewhile(lambda key: key < stop, every)
+            return list(islice(within, max(0, limit)))
 
 
 def _open(generation: Path, *, sync: bool = True) -> lmdb.Environment:

@@ -31,9 +31,13 @@ class _SortedRows:
 
     def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Up to `limit` pairs with start <= key < stop, in key order."""
+        return [(key, self._values[key]) for key in self.keys(start, stop, limit)]
+
+    def keys(self, start: bytes, stop: bytes, limit: int) -> list[bytes]:
+        """As `scan`, keys only."""
         first = bisect_left(self._order, start)
         last = min(bisect_left(self._order, stop), first + limit)
-        return [(key, self._values[key]) for key in self._order[first:last]]
+        return self._order[first:last]
 
     def apply(self, changes: Changes) -> None:
         """Make the changes, all of them."""

@@ -52,6 +52,14 @@ class Overlay:
                 merged[key] = value
         return sorted(merged.items())[:limit]
 
+    def keys(self, start: bytes, stop: bytes, limit: int) -> list[bytes]:
+        """As `scan`, keys only."""
+        ours = {key: value for key, value in self.changes.items() if start <= key < stop}
+        if not ours:
+            return self._below.keys(start, stop, limit)
+        found = {*self._below.keys(start, stop, limit + len(ours)), *ours}
+        return sorted(found - {key for key, value in ours.items() if value is None})[:limit]
+
 
 class Grouped(Overlay):
     """What the jobs of one commit have changed so far, over rows that nobody else can change.

@@ -244,6 +244,9 @@ class NoRows:
     def scan(self, _start: bytes, _stop: bytes, _limit: int) -> list[tuple[bytes, bytes]]:
         return []
 
+    def keys(self, _start: bytes, _stop: bytes, _limit: int) -> list[bytes]:
+        return []
+
 
 def test_a_later_job_is_not_lost_with_a_lock_that_could_not_be_had(tmp_path: Path) -> None:
     async def run() -> None:
