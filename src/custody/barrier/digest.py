@@ -15,7 +15,7 @@ from custody.barrier.points import PointRows
 from custody.base.store import RawRows, RawTransaction, RawValues, Table
 from custody.crypto.mac import Authenticator
 
-_MODULUS = 1 << 256
+MODULUS = 1 << 256  # of a sum
 _SHAPE = Struct(">Q32sQ")
 _DIGEST = bytes([Table.DIGEST])
 
@@ -69,7 +69,7 @@ class Digests:
         sums = {}
         for table, (count, total) in deltas.items():
             last = known[table] if table in known else self.read(raw, table)
-            sums[table] = Sum(last.rows + count, (last.total + total) % _MODULUS, position)
+            sums[table] = Sum(last.rows + count, (last.total + total) % MODULUS, position)
         return sums
 
     def write(self, raw: RawTransaction, table: int, new: Sum) -> None:

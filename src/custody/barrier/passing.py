@@ -1,12 +1,12 @@
 """Checks a store's rows while somebody reads all of them: each table's sum, and the log's chain."""
 
+from custody.barrier.digest import MODULUS
 from custody.barrier.keyring import Keyring
 from custody.barrier.keys import Books
 from custody.barrier.rows import LOGGED
 from custody.base.store import RawRows, Table, Tampered
 
 _BATCH = 16
-_MODULUS = 1 << 256
 
 
 class Passing:
@@ -30,7 +30,7 @@ class Passing:
         """All rows have passed. Raises Tampered where they are not those that were written."""
         for table, (rows, total) in self._sums.items():
             known = self._books.digests.read(self._raw, table)
-            if (known.rows, known.total) != (rows, total % _MODULUS):
+            if (known.rows, known.total) != (rows, total % MODULUS):
                 raise Tampered(Table(table).name, b"", "has not the rows that were written")
         for findings in self._books.log.verify(self._raw, _BATCH):
             for finding in findings:

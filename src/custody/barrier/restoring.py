@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from custody.barrier import log as change_log
-from custody.barrier.digest import Sum
+from custody.barrier.digest import MODULUS, Sum
 from custody.barrier.envelope import Envelopes
 from custody.barrier.keyring import Keyring
 from custody.barrier.keys import Books
@@ -43,7 +43,6 @@ RESTORED: Final = 2  # a flag of a log entry: the data before it are a snapshot'
 _RESTORED_TABLES: Final = LOGGED - KEPT
 _BATCH: Final = 500
 _MEMO: Final = 1024 * 1024  # bytes
-_MODULUS: Final = 1 << 256
 _ENGINE: Final = bytes([Table.ENGINE])
 _MOUNT_ID: Final = 8
 
@@ -196,10 +195,10 @@ class Merge:
         sums, element = self._sums[place[0]], self._books.digests.element
         if before is not None:
             sums[0] -= 1
-            sums[1] = (sums[1] - element(place, before)) % _MODULUS
+            sums[1] = (sums[1] - element(place, before)) % MODULUS
         if after is not None:
             sums[0] += 1
-            sums[1] = (sums[1] + element(place, after)) % _MODULUS
+            sums[1] = (sums[1] + element(place, after)) % MODULUS
 
     def _open(self, place: bytes, ciphertext: bytes) -> bytes:
         return self._envelopes.open(Table(place[0]), place[1:], ciphertext)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from custody.barrier.counter import count_key
-from custody.barrier.digest import Sum, digest_key
+from custody.barrier.digest import MODULUS, Sum, digest_key
 from custody.barrier.envelope import UnknownTerm
 from custody.barrier.finding import Finding
 from custody.barrier.keys import Keys
@@ -17,8 +17,6 @@ from custody.barrier.log import HEAD, TAIL, read_entries
 from custody.barrier.meta import MetaRow, meta_key, verify_meta
 from custody.barrier.rows import ENCRYPTED, LOGGED, after_key
 from custody.base.store import RawRows, Table, Tampered
-
-_MODULUS = 1 << 256
 
 
 class Checked(NamedTuple):
@@ -64,7 +62,7 @@ def scrub_table(
         start = after_key(rows[-1][0])
         yield findings
     if table in LOGGED:
-        yield _compare(raw, keys, table, Sum(count, total % _MODULUS, 0))
+        yield _compare(raw, keys, table, Sum(count, total % MODULUS, 0))
 
 
 class _Counted:
