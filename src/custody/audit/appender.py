@@ -9,6 +9,9 @@ write must meet, checked every time:
 - the byte before our write ends a line; a process killed in its write may have left a torn one;
 - a write cut short (disk full) leaves no torn line: what was torn is overwritten with spaces;
 - after the write the file is not deleted; else the records are written again to a new one.
+
+A file that begins like none of ours is left alone, with its mode: whoever may name the path of a
+device is not thereby let loose on the files of the machine.
 """
 
 import contextlib
@@ -32,6 +35,7 @@ _TAIL: Final = 80  # bytes of our last line that are looked for; they hold the d
 _DIRECTORY_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 _SHORT_WRITES: Final = 4
+_BEGINNINGS: Final = frozenset((b"", b"{", b" ", b"\n", b"\0"))  # also of what a crash has torn
 
 
 class _Lost(Exception):
@@ -155,6 +159,8 @@ class Appender:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise DeviceFailed(f"{self._path}: not a regular file")
+        if os.pread(fd, 1, 0) not in _BEGINNINGS:
+            raise DeviceFailed(f"{self._path}: the file holds something else than audit records")
         if self._mode and stat.S_IMODE(found.st_mode) != self._mode:
             os.fchmod(fd, self._mode)
         if found.st_size and os.pread(fd, 1, found.st_size - 1) != b"\n":

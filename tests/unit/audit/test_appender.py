@@ -148,6 +148,16 @@ def test_what_is_not_a_regular_file_is_refused(tmp_path: Path) -> None:
         appender(path).append(records(1))
 
 
+def test_a_file_with_something_else_in_it_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "passwd"
+    path.write_text("root:x:0:0::/root:/bin/sh")
+    path.chmod(0o644)
+    with pytest.raises(DeviceFailed, match="the file holds something else than audit records"):
+        appender(path).append(records(1))
+    assert path.read_text() == "root:x:0:0::/root:/bin/sh"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
 def test_a_line_that_a_killed_process_left_torn_touches_no_other(tmp_path: Path) -> None:
     path = tmp_path / "audit.log"
     device = appender(path)
