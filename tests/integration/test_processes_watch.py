@@ -6,10 +6,10 @@ import sys
 _SCENE = """
 import os, socket, subprocess, sys, threading, time
 from custody.base.clock import SystemClock
-from custody.serve import page
+from custody.serve import notify, page
 from custody.serve.children import Child, CUSTODIAN
 from custody.serve.settings import Settings
-from custody.serve.supervisor import Supervisor
+from custody.serve.supervisor import Around, Supervisor
 
 SCRIPT = "import os, sys, time; os.write(int(sys.argv[1]), b'r'); time.sleep(60)"
 started = []
@@ -24,7 +24,7 @@ class Nursery:
         started.append(role)
         return Child(role, slot, process, os.pidfd_open(process.pid), life, now_ns)
 
-    def custodian(self, slot, now_ns):
+    def custodian(self, slot, now_ns, *, shut=False):
         ours, self.theirs = socket.socketpair()
         return self._start(CUSTODIAN, slot, now_ns), ours
 
@@ -39,7 +39,8 @@ def scene():
 def ready():
     threading.Thread(target=scene, daemon=True).start()
 
-status = Supervisor(Nursery(), shared, SystemClock()).run(ready)
+around = Around(lambda: None, notify.Notifier(''))
+status = Supervisor(Nursery(), shared, SystemClock(), around).run(ready)
 print(status, shared.totals()["stuck_writers_killed"], shared.totals()["respawns"], *started)
 """
 

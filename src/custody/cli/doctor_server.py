@@ -111,8 +111,8 @@ def _life(found: Mapping[str, Any]) -> Iterator[Diagnosis]:
         yield warn(
             _TOKEN,
             "a root token is in use",
-            "make one of less power, and revoke it:"
-            " custody token create -orphan -policy=admin, custody token revoke -self",
+            "write a policy for administrators, make a token with it, try that, and only then"
+            " revoke this one: docs/start/production.md has the commands",
         )
     elif isinstance(left, int) and 0 < left < _SHORT:
         yield warn(_TOKEN, f"it ends in {left} s", "custody token renew, or log in again")

@@ -6,7 +6,7 @@ from typing import Any
 from custody.base.duration import parse_seconds
 from custody.cli.command import FIELD, FORMAT, HTTP, Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
-from custody.cli.flags import Flag, Kind
+from custody.cli.flags import Flag, Kind, Options
 
 _ROOT = "auth/token"
 _TEXTS = (
@@ -20,13 +20,24 @@ _SWITCHES = (
 _MODES = ("", "orphan", "path")
 
 
+def _policies(options: Options) -> list[str]:
+    """What -policy says. Raises UsageError where it says nothing.
+
+    No policies are all of the caller's to the server: an empty variable must not ask for them.
+    """
+    named = options.listed("policy")
+    if not named:
+        raise UsageError("-policy is empty: name one, or leave it out to give all that you hold")
+    return named
+
+
 def create(context: Context) -> int:
     """Make a token."""
     options = context.options
     body: dict[str, Any] = {name: options.text(flag) for flag, name in _TEXTS if options.has(flag)}
     body |= {name: options.switch(flag) for flag, name in _SWITCHES if options.has(flag)}
     if options.has("policy"):
-        body["policies"] = options.listed("policy")
+        body["policies"] = _policies(options)
     if options.has("metadata"):
         body["meta"] = options.pairs("metadata")
     if options.has("use-limit"):

@@ -5,7 +5,7 @@ engine's own snapshot or transaction compares before it does anything. Denials a
 attempts, with the rule that decided; the caller is told nothing but that it is denied.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -35,7 +35,7 @@ from custody.core.damage import ANSWERED, named
 from custody.core.parts import Parts
 from custody.core.reading import Outcome, attempt
 from custody.core.router import Match, RouteTable
-from custody.core.standing import GOVERNING, Key, Standing, Standings, among, repeatable, settled
+from custody.core.standing import Key, Standing, Standings, among, repeatable, settled
 from custody.plugin.request import Caller, Mount, Request
 from custody.plugin.route import Access, Action, Engine, Kind, Op
 from custody.policy import service as policies
@@ -204,13 +204,10 @@ class Gate:
             self._authenticate(rows, call, draft)
         shape = self._plugin_mounts.of(mount)
         request = self._request(call, draft, shape, below, match)
-        if match is not None and call.op is Op.WRITE and match.route.exists is not None:
-            if draft.token is not None:  # a built-in mount may ask whose it is
-                request.caller = _caller(draft, draft.token)
-            place = self._place(rows, table.engine, mount)
-            draft.operation = UPDATE if match.route.exists(request, place) else CREATE
+        asked = self._tell_create(rows, call, draft, table.engine, request)
         if access in CHECKED:
             self._authorise(rows, call, draft, sudo=access is Access.SUDO)
+        reads = {place: row for place, row in rows.reads.items() if place not in asked}
         if match is None:
             raise UnsupportedPath
         if action is None:
@@ -231,11 +228,24 @@ class Gate:
             caller=None if token is None else _caller(draft, token),
             acl=acl,
             decision=draft.decision,
-            reads=among(GOVERNING, rows.reads),
-            tokens=among((Table.TOKEN,), rows.reads),
+            reads=reads,
+            tokens=among((Table.TOKEN,), reads),
             until_ns=_until(rows, token, acl),
         )
         return standing, request
+
+    def _tell_create(
+        self, rows: View, call: Call, draft: _Draft, engine: Engine, request: Request
+    ) -> Collection[bytes]:
+        """Find out whether a write creates, which is asked each time; the rows read for that."""
+        match, mount, known = draft.match, draft.mount, set(rows.reads)
+        exists = None if match is None or call.op is not Op.WRITE else match.route.exists
+        if exists is None or mount is None:
+            return set()
+        if draft.token is not None:  # a built-in mount may ask whose it is
+            request.caller = _caller(draft, draft.token)
+        draft.operation = UPDATE if exists(request, self._place(rows, engine, mount)) else CREATE
+        return rows.reads.keys() - known
 
     def _case(
         self, rows: View, call: Call, draft: _Draft, standing: Standing, request: Request

@@ -37,7 +37,7 @@ Key = tuple[bytes, Op, str]  # the token's hash, the verb, the path
 class Standing(msgspec.Struct, frozen=True):
     """One caller on one path: everything about a request that does not differ from the next.
 
-    `reads` are the rows of the governing tables that it rests on, `tokens` those of them that are
+    `reads` are the rows that it rests on, `tokens` those of them that are
     tokens. It is good before `until_ns` (0: for ever).
     """
 
@@ -123,7 +123,7 @@ def settled(call: Call, standing: Standing) -> bool:
     token, acl = standing.token, standing.acl
     if token is None or acl is None or token.num_uses or token.bound_cidrs:
         return False
-    if not repeatable(call):
+    if not repeatable(call) or any(place[0] not in GOVERNING for place in standing.reads):
         return False
     return acl.settled(standing.operation, call.path)
 

@@ -119,6 +119,13 @@ def test_a_token_is_made_with_what_was_said_and_nothing_else(cli: CLI, server: A
     }  # fmt: skip
 
 
+def test_a_policy_that_is_empty_asks_for_no_token(cli: CLI, server: Any) -> None:
+    before = len(server.vault.requests)
+    code, _, errors = cli("token", "create", "-policy=")
+    assert (code, len(server.vault.requests)) == (1, before)
+    assert "-policy is empty" in errors
+
+
 def test_init_for_machines_has_the_names_that_scripts_know(cli: CLI, server: Any) -> None:
     server.vault.initialised = False
     code, out, _ = cli("operator", "init", "-format=json", "-n=3", "-t=2")

@@ -1,10 +1,17 @@
 """A decision that is held is right each time: whatever it rests on may change between requests."""
 
+from typing import Any
+
+from custody.base.secret import Secret
 from custody.base.store import Table
-from custody.core.standing import Standing, Standings
+from custody.core.call import Call
+from custody.core.standing import Standing, Standings, settled
 from custody.plugin.route import Op
+from custody.policy.acl import ACL
+from custody.policy.defaults import ROOT_DOCUMENT
 from custody.storage.memory import MemoryStore
 from custody.testing.server import HandClock, MemoryServer
+from custody.token.entry import TokenEntry
 
 READ = 'path "secret/data/*" { capabilities = ["read", "list"] }'
 WRITE = 'path "secret/data/*" { capabilities = ["create", "read", "update"] }'
@@ -235,3 +242,13 @@ async def test_a_batch_token_ends_with_its_parent_and_the_parents_of_that() -> N
         await server.expect(200, "GET", PATH, token=batch)
         server.clock.advance(61)
         await server.expect(403, "GET", PATH, token=batch)
+
+
+def test_a_decision_that_rests_on_other_rows_than_those_watched_is_not_held() -> None:
+    token = TokenEntry(accessor="a", accessor_hash=b"h", policies=("root",))
+    call = Call("id", Op.READ, PATH, Secret("text"))
+    nothing: dict[str, Any] = dict.fromkeys(Standing.__struct_fields__)
+    known = {**nothing, "token": token, "acl": ACL.compile([ROOT_DOCUMENT], 0), "operation": "read"}
+    watched, other = bytes([Table.TOKEN]) + b"k", bytes([Table.SETTING]) + b"k"
+    assert settled(call, Standing(**{**known, "reads": {watched: b""}}))
+    assert not settled(call, Standing(**{**known, "reads": {watched: b"", other: b""}}))
