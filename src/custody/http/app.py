@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 _NO_BODY: Final[Mapping[str, Any]] = {}
 _CLOSE: Final = (b"connection", b"close")
 _NOBODY: Final = ("", 0)
-_HELD: Final = 10.0  # seconds
+_HELD: Final = 300.0  # seconds; a loop that stalls for less opens no other file in its place
 _FILE: Final = "custody.file"  # in a scope: what is sent as the body
 
 
