@@ -4,7 +4,7 @@ Every commit that changes a row of a table rewrites that table's sum in the same
 `barrier.digest`). So where the sums of the tables that govern access are what they were, the rows
 are too, and the same request is decided the same way: its mount, token, ancestors and policies
 need not be read again. A snapshot is asked each time; nothing is told to anyone, and a revoked
-token is refused by the next request in every process. Measured: a third of a read.
+token is refused by the next request in every process.
 
 Only what rests on token, path and verb alone is kept: no denial, no token that is limited in uses
 or bound to addresses, nothing that depends on parameters, and nothing beyond the time at which a
