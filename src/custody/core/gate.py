@@ -253,9 +253,10 @@ class Gate:
         request.caller, decision = standing.caller, standing.decision
         if decision is not None and decision.limit is not None:
             request.query = {**request.query, "limit": str(decision.limit)}
+        reads = {**standing.reads, **rows.reads} if rows.reads else standing.reads
         return Case(
             call, standing.engine, standing.mount, standing.match, standing.action, request,
-            {**standing.reads, **rows.reads}, self._entry(call, draft), standing.token,
+            reads, self._entry(call, draft), standing.token,
             standing.operation, standing.acl, decision,
         )  # fmt: skip
 
