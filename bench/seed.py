@@ -49,12 +49,7 @@ def measure(directory: Path, counts: list[int]) -> list[Cost]:
 
     Raises what starting and preparing a server raises.
     """
-    target = custody(directory)
-    try:
-        prepare(target)
-    finally:
-        process.stop(target.process)
-    share = base64.b64decode(target.share)
+    target, share = _prepared(directory)
     costs, there = [], 0
     for count in counts:
         more = count - there
@@ -62,6 +57,16 @@ def measure(directory: Path, counts: list[int]) -> list[Cost]:
         there = count
         costs.append(_cost(target, directory, count))
     return costs
+
+
+def _prepared(directory: Path) -> tuple[Target, bytes]:
+    """A server made ready in `directory` and stopped again, and its one share."""
+    target = custody(directory)
+    try:
+        prepare(target)
+    finally:
+        process.stop(target.process)
+    return target, base64.b64decode(target.share)
 
 
 def _cost(prepared: Target, directory: Path, count: int) -> Cost:
@@ -85,12 +90,7 @@ def first_page(directory: Path, names: int) -> Page:
 
     Raises what starting and preparing a server raises.
     """
-    target = custody(directory)
-    try:
-        prepare(target)
-    finally:
-        process.stop(target.process)
-    share = base64.b64decode(target.share)
+    target, share = _prepared(directory)
     asyncio.run(_written(directory / "data", share, partial(_name, count=names)))
     server = start_custody(directory)
     try:
