@@ -4,11 +4,10 @@ from typing import NamedTuple
 
 from custody.barrier.envelope import HEADER_SIZE, SCOPE_SIZE
 from custody.barrier.rows import LOGGED, after_key
-from custody.base.store import RawRows, Table
+from custody.base.store import MAX_BATCH_BYTES, RawRows, Table
 
 _TERM = slice(1 + SCOPE_SIZE, HEADER_SIZE)
 TABLES = tuple(sorted(LOGGED))
-MAX_BYTES = 4 * 1024 * 1024  # of aged rows in a batch, which is one transaction; or a single row
 _AT_ONCE = 16  # rows in memory: with the largest of values they still are some megabytes
 
 
@@ -24,7 +23,7 @@ class Aged(NamedTuple):
 def aged(raw: RawRows, table: Table, after: bytes, below: int, limit: int) -> Aged:
     """Of the `limit` rows behind the key `after`, those encrypted under terms before `below`.
 
-    The batch ends earlier where they come to MAX_BYTES.
+    The batch ends earlier where they come to MAX_BATCH_BYTES.
     """
     keys: list[bytes] = []
     read = size = 0
@@ -36,7 +35,7 @@ def aged(raw: RawRows, table: Table, after: bytes, below: int, limit: int) -> Ag
         for place, row in rows:
             if int.from_bytes(row[_TERM], "big") < below:
                 size += len(row)
-                if keys and size > MAX_BYTES:
+                if keys and size > MAX_BATCH_BYTES:
                     return Aged(keys, read, after)
                 keys.append(place[1:])
             read, after = read + 1, place[1:]

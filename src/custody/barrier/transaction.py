@@ -27,7 +27,8 @@ class TransactionTooLarge(TooLarge):
 class BarrierTransaction(Reader):
     """A view that may be changed; lives inside one raw transaction."""
 
-    __slots__ = ("_bytes", "_changes", "_delete", "_encryptions", "_put", "_source", "_tables")
+    __slots__ = ("_bytes", "_changes", "_delete", "_encryptions", "_put", "_replaced", "_source",
+                 "_tables")  # fmt: skip
 
     def __init__(
         self,
@@ -45,11 +46,17 @@ class BarrierTransaction(Reader):
         self._changes: list[Change] = []
         self._encryptions = 0
         self._bytes = 0
+        self._replaced = 0  # bytes of the rows as they were before
 
     @property
     def changed(self) -> bool:
         """Whether anything was put or deleted so far."""
         return bool(self._changes)
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory until the commit, of rows as they are and as they were."""
+        return self._bytes + self._replaced
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """Encrypt `value` and set it. Raises ValueError for a key over the limit."""
@@ -61,6 +68,8 @@ class BarrierTransaction(Reader):
         after = self._envelopes.seal(table, key, value, self._source)
         self._put(place, after)
         self._encryptions += 1
+        if before is not None:
+            self._replaced += len(before)
         self._note((place, before, after), len(place) + len(after))
 
     def delete(self, table: Table, key: bytes) -> bool:
@@ -73,6 +82,7 @@ class BarrierTransaction(Reader):
         if before is None:
             return False
         self._delete(place)
+        self._replaced += len(before)
         self._note((place, before, None), len(place))
         return True
 

@@ -5,7 +5,7 @@ Two levels. `RawRows`/`RawTransaction`/`Store` are bytes under bytes, what a sto
 bound to their place, logged and counted by the barrier below them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from enum import IntEnum
 from typing import IO, Any, Protocol, TypeVar, runtime_checkable
@@ -15,6 +15,7 @@ T = TypeVar("T")
 MAX_KEY = 511  # LMDB's limit, table byte included
 MAX_TRANSACTION_KEYS = 10_000
 MAX_TRANSACTION_BYTES = 16 * 1024 * 1024
+MAX_BATCH_BYTES = 4 * 1024 * 1024  # held by one batch of a job, or a single row's; see `bounded`
 
 
 class Table(IntEnum):
@@ -232,6 +233,12 @@ class Transaction(Rows, Protocol):
         """Whether anything was put or deleted so far."""
         ...
 
+    @property
+    def held(self) -> int:
+        """Bytes in memory until the commit: of the rows put so far, and of those they replaced or
+        that were deleted."""
+        ...
+
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """Encrypt `value` and set it."""
         ...
@@ -239,6 +246,17 @@ class Transaction(Rows, Protocol):
     def delete(self, table: Table, key: bytes) -> bool:
         """Remove the row; says whether it was there."""
         ...
+
+
+def bounded(txn: Transaction, keys: Iterable[bytes]) -> Iterator[bytes]:
+    """Those of `keys` that a batch still has room for; it ends early once the batch is full.
+
+    So a batch of a job is bounded by bytes, whatever the size of the rows that it changes.
+    """
+    for key in keys:
+        if txn.held >= MAX_BATCH_BYTES:
+            return
+        yield key
 
 
 class Tampered(Exception):

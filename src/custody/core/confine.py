@@ -143,3 +143,8 @@ class SystemTransaction(SystemRows):
     def changed(self) -> bool:
         """Whether anything was put or deleted so far."""
         return self.txn.changed
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory until the commit."""
+        return self.txn.held

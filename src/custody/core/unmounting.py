@@ -11,7 +11,7 @@ import msgspec
 
 from custody.base.clock import NANOSECOND
 from custody.base.codec import Record, decode, encode
-from custody.base.store import Rows, Table, Transaction
+from custody.base.store import Rows, Table, Transaction, bounded
 from custody.core.mounts import MountEntry
 
 KEPT_NS: Final = 7 * 24 * 3600 * NANOSECOND
@@ -54,22 +54,24 @@ def next_left(rows: Rows) -> Unmounting | None:
 
 
 def clear_step(txn: Transaction, mount_id: bytes, limit: int, now_ns: int) -> tuple[int, bool]:
-    """Delete up to `limit` rows of a disabled mount; how many went, and if they were the last."""
+    """Delete up to `limit` rows of a disabled mount, fewer where they are large.
+
+    Answers how many went, and whether they were the last.
+    """
     data = txn.get(Table.SETTING, _LEFT + mount_id)
     if data is None:
         return 0, True  # another run has finished it
     keys = txn.keys(Table.ENGINE, mount_id, limit=limit)
-    for key in keys:
-        txn.delete(Table.ENGINE, key)
+    gone = sum(txn.delete(Table.ENGINE, key) for key in bounded(txn, keys))
     left = _decode(data)
-    left = msgspec.structs.replace(left, deleted=left.deleted + len(keys))
-    if len(keys) == limit:
+    left = msgspec.structs.replace(left, deleted=left.deleted + gone)
+    if gone == limit or gone < len(keys):
         txn.put(Table.SETTING, _LEFT + mount_id, encode(left))
-        return limit, False
+        return gone, False
     txn.delete(Table.SETTING, _LEFT + mount_id)
     place = _DONE + now_ns.to_bytes(_TIME, "big") + mount_id
     txn.put(Table.SETTING, place, encode(msgspec.structs.replace(left, finished_ns=now_ns)))
-    return len(keys), True
+    return gone, True
 
 
 def forget(txn: Transaction, now_ns: int, limit: int) -> int:

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from custody.base.store import Rows, Table, Transaction
+from custody.base.store import MAX_BATCH_BYTES, Rows, Table, Transaction
 from custody.core import mounts
 from custody.core.confine import MountTransaction
 from custody.core.mounts import MountEntry
@@ -20,6 +20,8 @@ TEXT: Final = (
     "period and will resume service shortly."
 )
 AT_ONCE: Final = 500  # rows
+_OWN: Final = 2  # rows of a step beside the engine's: the mount's and the mark
+_PIECE: Final = 16  # rows of one call of the engine: with the largest of values some megabytes
 _MARK: Final = b"upgrading|"
 
 
@@ -41,14 +43,21 @@ def waiting(rows: Rows) -> bytes | None:
 def step(
     txn: Transaction, catalog: Mapping[str, Engine], mount_id: bytes, now_ns: int, keys: int
 ) -> str:
-    """Do at most `keys` rows of the work; the mount's path when that is ready, else empty."""
+    """Do at most `keys` rows of the work, fewer where they are large.
+
+    Answers the mount's path when that is ready, else an empty text.
+    """
     entry = next((one for one in mounts.entries(txn) if one.id == mount_id), None)
     if entry is None or entry.engine != mounts.UPGRADING:
         txn.delete(Table.SETTING, _MARK + mount_id)
         return ""
     adopt = catalog[entry.kind].adopt
-    if adopt is not None and adopt(MountTransaction(txn, mount_id), now_ns, keys - 2):
-        return ""
+    storage = MountTransaction(txn, mount_id)
+    left = keys - _OWN
+    while adopt is not None and adopt(storage, now_ns, min(_PIECE, left)):
+        left -= _PIECE
+        if left <= 0 or txn.held >= MAX_BATCH_BYTES:
+            return ""
     mounts.store(txn, replace(entry, engine=""))
     txn.delete(Table.SETTING, _MARK + mount_id)
     return entry.path

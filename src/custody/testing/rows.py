@@ -36,6 +36,7 @@ class MemoryRows:
         self._writable = writable
         self._reads: dict[bytes, bytes | None] = {}
         self._written: dict[bytes, int] = {}  # raw key → bytes
+        self._held = 0
 
     @property
     def rows(self) -> Mapping[bytes, bytes]:
@@ -74,6 +75,11 @@ class MemoryRows:
     def changed(self) -> bool:
         """Whether anything was put or deleted so far."""
         return bool(self._written)
+
+    @property
+    def held(self) -> int:
+        """Bytes of the rows put so far, and of those they replaced or that were deleted."""
+        return self._held
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """The value under `key`, or None."""
@@ -119,14 +125,17 @@ class MemoryRows:
             raise TypeError("a value is bytes")
         if raw not in self._values:
             insort(self._order, raw)
+        self._held += len(raw) + len(value) + len(self._values.get(raw, b""))
         self._values[raw] = value
         self._written[raw] = len(value)
 
     def delete(self, table: Table, key: bytes) -> bool:
         """Remove the row; says whether it was there."""
         raw = self._checked(table, key)
-        if self._values.pop(raw, None) is None:
+        before = self._values.pop(raw, None)
+        if before is None:
             return False
+        self._held += len(raw) + len(before)
         del self._order[bisect_left(self._order, raw)]
         self._written[raw] = 0
         return True

@@ -56,11 +56,11 @@ class TokenBench:
             self.make(name, names[number - 1] if number else None)
         return names
 
-    def keep(self, name: str, path: str) -> None:
+    def keep(self, name: str, path: str, value: bytes = b'{"kept":true}') -> None:
         """Put something into a token's cubbyhole."""
         with self.tables.transaction() as txn:
             place = accessor_hash(f"accessor-{name}")
-            txn.put(Table.CUBBYHOLE, place + path.encode(), b'{"kept":true}')
+            txn.put(Table.CUBBYHOLE, place + path.encode(), value)
 
     def revoke(self, name: str) -> tuple[bytes, ...]:
         """Revoke a token; answers the hashes that went."""

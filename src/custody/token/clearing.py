@@ -1,14 +1,14 @@
 """What jobs do with tokens that are over: bounded steps that may stop and go on at any point.
 
-Every step does whole tokens and leaves the rows as a smaller instance of the same work, so there is
-no progress to keep: a revoked token's children are taken away one batch at a time, and a child
-that has children of its own gets a mark of its own.
+Every step does whole tokens, fewer where they are large, and leaves the rows as a smaller instance
+of the same work, so there is no progress to keep: a revoked token's children are taken away one
+batch at a time, and a child that has children of its own gets a mark of its own.
 """
 
 from dataclasses import dataclass
 
 from custody.base.clock import NANOSECOND
-from custody.base.store import Rows, Table, Transaction
+from custody.base.store import Rows, Table, Transaction, bounded
 from custody.token.rows import HASH, expiry_key, has_children, load, split
 from custody.token.service import revoke
 
@@ -39,7 +39,9 @@ def expire(txn: Transaction, now_ns: int, limit: int) -> Step:
     keys = txn.keys(Table.EXPIRY, b"", limit=limit + 1)
     due = [key for key in keys if _due(key, now_ns)]
     gone: list[bytes] = []
-    for key in due[:limit]:
+    done = 0
+    for key in bounded(txn, due[:limit]):
+        done += 1
         _, token_hash = split(key)
         entry = load(txn, token_hash)
         if entry is None or expiry_key(token_hash, entry) != key:
@@ -47,7 +49,7 @@ def expire(txn: Transaction, now_ns: int, limit: int) -> Step:
             txn.delete(Table.OPENED, token_hash)
         else:
             gone += revoke(txn, token_hash, now_ns)
-    return Step(tuple(gone), more=len(due) > limit)
+    return Step(tuple(gone), more=len(due) > done)
 
 
 def sweep(txn: Transaction, now_ns: int, limit: int) -> Step:
@@ -68,7 +70,7 @@ def tree_step(txn: Transaction, root: bytes, now_ns: int, limit: int) -> Step:
     """Revoke up to `limit` children of a token that is gone; `more` when children are left."""
     children = txn.keys(Table.CHILD, root, limit=limit)
     gone: list[bytes] = []
-    for key in children:
+    for key in bounded(txn, children):
         token_hash = key[HASH:]
         gone += revoke(txn, token_hash, now_ns)
         txn.delete(Table.CHILD, key)
@@ -78,9 +80,8 @@ def tree_step(txn: Transaction, root: bytes, now_ns: int, limit: int) -> Step:
 def _clear_cubbyhole(txn: Transaction, accessor_hash: bytes, limit: int) -> bool:
     """Delete up to `limit` rows that a token kept to itself; says whether there are more."""
     keys = txn.keys(Table.CUBBYHOLE, accessor_hash, limit=limit + 1)
-    for key in keys[:limit]:
-        txn.delete(Table.CUBBYHOLE, key)
-    return len(keys) > limit
+    gone = sum(txn.delete(Table.CUBBYHOLE, key) for key in bounded(txn, keys[:limit]))
+    return len(keys) > gone
 
 
 def _due(key: bytes, now_ns: int) -> bool:

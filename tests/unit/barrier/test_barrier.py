@@ -200,6 +200,24 @@ async def test_a_transaction_over_its_limits_is_refused(at: Fixture) -> None:
 
 
 @on_loop
+async def test_what_a_transaction_holds_is_counted_as_it_is_and_as_it_was(at: Fixture) -> None:
+    large = bytes(100_000)
+    await at.put(Table.ENGINE, (b"old", large), (b"gone", large))
+    seen: list[int] = []
+
+    def change(transaction: Transaction) -> None:
+        seen.append(transaction.held)
+        transaction.put(Table.ENGINE, b"old", b"small")
+        seen.append(transaction.held)
+        transaction.delete(Table.ENGINE, b"gone")
+        seen.append(transaction.held)
+
+    await at.barrier.write(change)
+    assert seen[0] == 0
+    assert [number // len(large) for number in seen] == [0, 1, 2]
+
+
+@on_loop
 async def test_a_sealed_barrier_does_nothing(at: Fixture) -> None:
     await at.put(Table.ENGINE, (b"k", b"v"))
     at.barrier.drop()

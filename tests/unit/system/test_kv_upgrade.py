@@ -179,6 +179,22 @@ async def test_an_upgrade_goes_on_where_it_was_cut_off() -> None:
             assert upgrading.waiting(rows) is None
 
 
+async def test_large_secrets_are_taken_over_in_steps_that_hold_no_more_than_they_may() -> None:
+    async with MemoryServer() as server:
+        await server.mount("old", "kv")
+        body = {"n": "x" * 900_000}
+        for number in range(20):
+            path = f"old/k{number:02}"
+            await server.expect(204, "POST", path, token=server.root_token, body=body)
+        await begin(server)
+        left = [plain_rows(server)]
+        job = Upgrade(server.barrier, server.clock, server.node.parts.catalog)
+        while await job.run() != POLL:
+            left.append(plain_rows(server))
+        assert left == [15, 10, 5, 0]
+        assert await data(server, "k19") == body
+
+
 @pytest.mark.usefixtures("_slow")
 async def test_a_mount_that_is_disabled_meanwhile_ends_the_work() -> None:
     async with MemoryServer() as server:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custody.base.store import Table
+from custody.base.store import MAX_BATCH_BYTES, Table
 from custody.testing.tokens import TokenBench, accessor_hash, token_hash
 from custody.token import clearing, service
 from custody.token.entry import Spec
@@ -88,6 +88,35 @@ def test_a_step_changes_no_more_rows_than_it_may(bench: TokenBench) -> None:
     with bench.tables.transaction() as txn:
         assert clearing.sweep(txn, bench.now_ns, 99).more
     assert bench.tables.changed == 99 * clearing.KEYS_PER_TOKEN
+
+
+def test_a_step_over_large_rows_holds_no_more_than_it_may(bench: TokenBench) -> None:
+    large = "x" * (MAX_BATCH_BYTES // 2)
+    bench.make("root", ttl=60)
+    for number in range(4):
+        spec = Spec(policies=("web",), path="p", ttl=60, meta={"large": large})
+        bench.make(f"child-{number}", "root", spec=spec)
+        bench.keep("root", f"kept/{number}", large.encode())
+    bench.revoke("root")
+    gone, steps, more = 0, 0, True
+    while more:
+        with bench.tables.transaction() as txn:
+            step = clearing.sweep(txn, bench.now_ns, 99)
+            assert txn.held < 2 * MAX_BATCH_BYTES
+        gone, steps, more = gone + len(step.revoked), steps + 1, step.more
+    assert (gone, steps) == (4, 4)  # two tokens, or two rows of the cubbyhole, in each
+    assert not any(bench.rows().values())
+
+
+def test_expiry_of_large_tokens_holds_no_more_than_it_may(bench: TokenBench) -> None:
+    for number in range(4):
+        spec = Spec(policies=("web",), path="p", ttl=1, meta={"large": "x" * MAX_BATCH_BYTES})
+        bench.make(f"token-{number}", spec=spec)
+    bench.advance(5)
+    for left in (3, 2, 1, 0):
+        with bench.tables.transaction() as txn:
+            step = clearing.expire(txn, bench.now_ns, 99)
+        assert (len(step.revoked), step.more) == (1, left > 0)
 
 
 def test_expiry_takes_the_longest_due_first_and_no_more_than_asked(bench: TokenBench) -> None:

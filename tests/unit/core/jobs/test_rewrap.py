@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.unit.core.stage import Stage
 
-from custody.barrier.aging import MAX_BYTES, TABLES
-from custody.base.store import Table, Transaction
+from custody.barrier.aging import TABLES
+from custody.base.store import MAX_BATCH_BYTES, Table, Transaction
 from custody.core.jobs.job import POLL
 from custody.core.jobs.rewrap import BATCH, PAUSE, Rewrap
 
@@ -65,7 +65,8 @@ async def test_large_rows_are_encrypted_anew_in_batches_that_fit_a_transaction()
         def keep(txn: Transaction, place: bytes) -> None:
             txn.put(Table.ENGINE, place, large)
 
-        large, places = bytes(MAX_BYTES // 2 - 100), [bytes([255] * 8 + [n]) for n in range(12)]
+        large = bytes(MAX_BATCH_BYTES // 2 - 100)
+        places = [bytes([255] * 8 + [n]) for n in range(12)]
         for place in places:
             await stage.barrier.write(partial(keep, place=place))
         await stage.expect(204, "POST", "sys/rotate", token=stage.root_token)

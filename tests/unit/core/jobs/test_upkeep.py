@@ -10,7 +10,7 @@ from tests.unit.core.stage import Stage
 from custody.barrier.log import read_entries
 from custody.base.clock import NANOSECOND
 from custody.base.codec import encode
-from custody.base.store import Table, Transaction
+from custody.base.store import MAX_BATCH_BYTES, Table, Transaction
 from custody.core import mounts, verification
 from custody.core.jobs.job import LONGEST, MAX_KEYS, POLL
 from custody.core.jobs.rotate import INTERVAL, Rotate
@@ -24,7 +24,7 @@ from custody.core.verification import MAX_KEPT, PARTS, Pace, Result
 DAY = 24 * 3600
 
 
-async def fill(stage: Stage, count: int) -> None:
+async def fill(stage: Stage, count: int, value: bytes = b"value") -> None:
     """Put `count` rows into the probe's mount."""
     with stage.barrier.snapshot() as rows:
         entry = mounts.read(rows, "probe/")
@@ -33,7 +33,7 @@ async def fill(stage: Stage, count: int) -> None:
 
     def write(txn: Transaction) -> None:
         for number in range(count):
-            txn.put(Table.ENGINE, mount_id + number.to_bytes(4, "big"), b"value")
+            txn.put(Table.ENGINE, mount_id + number.to_bytes(4, "big"), value)
 
     await stage.barrier.write(write)
 
@@ -61,6 +61,19 @@ async def test_a_disabled_mounts_rows_go_in_bounded_batches_and_no_others(
         assert len(stage.rows(Table.ENGINE)) == others
         assert "disabled mount probe/: all 1200 rows deleted" in caplog.text
         await stage.expect(200, "GET", "secret/data/a", token=root)
+
+
+async def test_a_batch_of_large_rows_holds_no_more_than_it_may() -> None:
+    async with Stage() as stage:
+        others = len(stage.rows(Table.ENGINE))
+        row = bytes(MAX_BATCH_BYTES // 4)
+        await fill(stage, 10, row)
+        await disable(stage)
+        job = Unmount(stage.barrier, stage.clock)
+        left = []
+        while await job.run() == PAUSE:
+            left.append(len(stage.rows(Table.ENGINE)) - others)
+        assert left == [6, 2, 0]
 
 
 async def test_clearing_goes_on_in_the_next_process() -> None:

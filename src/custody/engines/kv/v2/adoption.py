@@ -5,11 +5,9 @@ from typing import Final
 from custody.engines.kv.entries import PLAIN_PAYLOAD
 from custody.engines.kv.v2 import records
 from custody.engines.kv.v2.records import Config, Metadata, Version
-from custody.plugin.route import MIB
 from custody.plugin.storage import Storage
 
 KEYS_PER_SECRET: Final = 3  # rows that one secret changes
-MAX_BYTES: Final = 8 * MIB  # of payloads in one step
 
 
 def adopt(storage: Storage, now_ns: int, keys: int) -> bool:
@@ -17,7 +15,7 @@ def adopt(storage: Storage, now_ns: int, keys: int) -> bool:
 
     With the last of them the mount gets its settings.
     """
-    limit, size = max(1, (keys - 1) // KEYS_PER_SECRET), 0
+    limit = max(1, (keys - 1) // KEYS_PER_SECRET)
     for key, payload in storage.scan(PLAIN_PAYLOAD, limit=limit):
         object_id = key[len(PLAIN_PAYLOAD) :]
         metadata = Metadata(
@@ -26,9 +24,6 @@ def adopt(storage: Storage, now_ns: int, keys: int) -> bool:
         records.write_payload(storage, object_id, 1, payload)
         records.write_metadata(storage, object_id, metadata)
         storage.delete(key)
-        size += len(payload)
-        if size > MAX_BYTES:
-            break
     more = bool(storage.keys(PLAIN_PAYLOAD, limit=1))
     if not more:
         records.write_config(storage, Config())
