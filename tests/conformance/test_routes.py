@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from custody.core import wrap
+from custody.core.openapi import answers
 from custody.http.limits import SMALL_BODY_BYTES
 from custody.plugin.fields import kind_of
 from custody.plugin.route import Access, Action, Engine, Op, Route
@@ -91,6 +92,7 @@ SUDO = [case for case in CASES if case.access is Access.SUDO]
 WITH_BODY = [case for case in CASES if case.op in BODIED and not case.route.upload]
 TYPED = [case for case in CASES if case.typed]
 LISTING = {Op.LIST, Op.SCAN}
+JSON = "application/json"
 ENVELOPE = {
     "request_id", "lease_id", "renewable", "lease_duration",
     "data", "wrap_info", "warnings", "auth",
@@ -100,7 +102,6 @@ WRAPPABLE = [
     for case in CASES
     if not case.route.raw and not (case.route.sealed and case.access is Access.PUBLIC)
 ]
-SHOWING = [case for case in CASES if case.action.shows]
 SHUT_WHEN_SEALED = [case for case in CASES if not case.route.sealed]
 
 
@@ -296,15 +297,11 @@ def test_help_is_for_whoever_has_a_valid_token(case: Case) -> None:
     on_server(test)
 
 
-@pytest.mark.parametrize("case", SHOWING, ids=str)
-def test_an_answer_has_the_fields_that_its_table_names(case: Case) -> None:
-    async def test(server: MemoryServer) -> None:
-        answer = await ask(server, case, server.root_token, {})
-        if answer.status == 200:
-            shown = answer.json if case.route.raw else answer.data
-            assert shown.keys() >= (case.action.shows or {}).keys()
-
-    on_server(test)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_answers_with_json_states_its_shape(case: Case) -> None:
+    replies, _ = answers(case.action)
+    if replies and JSON in case.action.media:
+        assert case.action.shows is not None or case.action.grants
 
 
 @pytest.mark.parametrize("engine", catalog.load().values(), ids=lambda engine: engine.kind)

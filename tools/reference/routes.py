@@ -1,9 +1,11 @@
 """docs/reference/routes.md and api/: every path, its verbs, fields and answers."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any, Never, Union, get_origin
 
 from custody.plugin.fields import kinds_of
 from custody.plugin.route import MIB, Access, Action, Engine, Op, Route
+from custody.plugin.shape import NULL, Member, arms, members, within
 from custody.serve.catalog import load
 from tools.reference import markdown
 
@@ -27,7 +29,14 @@ _CALLERS = {
     Access.OPTIONAL: "anyone; a token is checked where one is given",
     Access.PUBLIC: "anyone",
 }
-_TYPES = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "object": "any"}
+_TYPES: Mapping[object, str] = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    NULL: "null",
+    Any: "any",
+}  # others: objects
 _KIB = 1024
 _KINDS = {"slice": "list", "keypair": "map of texts", "duration (sec)": "duration"}  # others: same
 _TEXT = """\
@@ -36,8 +45,8 @@ Every path begins with `/v1/`. PUT is the same as POST, and `GET …?list=true` 
 all of them as OpenAPI."""
 _FIELDS = """\
 Fields are those of the JSON body, of GET, LIST and DELETE those of the query; what is not named
-here is taken and warned about. Answers are the fields of `data`; where none are named, they depend
-on what was asked for. [Routes](../routes.md) is the short list, [Errors](../errors.md) tells what
+here is taken and warned about. Answers are the fields of `data`; where none are named, there are no
+data. [Routes](../routes.md) is the short list, [Errors](../errors.md) tells what
 else may come."""
 
 
@@ -105,8 +114,7 @@ def _verb(route: Route, op: Op, action: Action) -> str:
         lines.append("    - fields: what is to be stored")
     elif fields := _fields(action):
         lines.append(f"    - fields: {fields}")
-    if action.shows is not None:
-        lines.append(f"    - answer: {_shown(action.shows)}")
+    lines += _answer(action)
     lines += [f"    - status {status}: {text}" for status, text in action.statuses.items()]
     return "\n".join(lines) + "\n"
 
@@ -119,12 +127,47 @@ def _fields(action: Action) -> str:
     )
 
 
-def _shown(shows: Mapping[str, object]) -> str:
-    return ", ".join(f"`{name}` {_type(hint)}" for name, hint in shows.items())
+def _answer(action: Action) -> Iterator[str]:
+    if action.grants:
+        yield f"    - answer: a token, in `auth`{'; or' if action.shows else ''}"
+    if action.shows not in {None, NULL}:
+        yield from _shape("answer", action.shows, 1)
 
 
-def _type(hint: object) -> str:
-    text = hint.__name__ if isinstance(hint, type) and not hasattr(hint, "__args__") else str(hint)
-    for python, wire in _TYPES.items():
-        text = text.replace(python, wire)
-    return text.replace("dict", "object").replace("list", "array").replace("| None", "or null")
+def _shape(what: str, shape: object, depth: int) -> Iterator[str]:
+    """Lines that tell a shape: each of its arms, and below it what stands inside."""
+    for number, arm in enumerate(arms(shape)):
+        head = "or" if number else what
+        fields = members(arm)
+        yield f"{'    ' * depth}- {head}: {_named(fields) or _type(arm)}"
+        inside = [(f"`{name}`", one.shape) for name, one in fields.items()] or [("it", arm)]
+        for name, one in inside:
+            yield from _inside(name, one, depth + 1)
+
+
+def _inside(name: str, shape: object, depth: int) -> Iterator[str]:
+    """The same of what has fields in it, through lists and objects with free names."""
+    told = [arm for arm in arms(shape) if members(arm)]
+    if told:
+        yield from _shape(name, Union[tuple(told)], depth)  # noqa: UP007 - made of what there is
+    for arm in arms(shape):
+        if (inner := within(arm)) is not None:
+            yield from _inside(f"each of {name}", inner, depth)
+
+
+def _named(fields: Mapping[str, Member]) -> str:
+    return ", ".join(
+        f"`{name}` {_type(one.shape)}{'' if one.always else ' (not always)'}"
+        for name, one in fields.items()
+    )
+
+
+def _type(shape: object) -> str:
+    kinds = arms(shape)
+    if len(kinds) > 1:
+        return " or ".join(dict.fromkeys(_type(one) for one in kinds))
+    inner = within(shape)
+    if inner is None:
+        return _TYPES.get(shape, "object")
+    kind = "array" if get_origin(shape) is list else "object"
+    return f"{kind}, empty" if inner is Never else f"{kind} of {_type(inner)}"

@@ -70,17 +70,17 @@ def _times() -> Iterator[Mapping[str, object]]:
         name, *values = line.split()
         if name.startswith("cpu") and name != "cpu":
             seconds = (int(value) / ticks for value in values)
-            yield {"cpu": name, **dict(zip(_TICKS, seconds, strict=False))}
+            known = dict(zip(_TICKS, seconds, strict=False))
+            yield {"cpu": name, **dict.fromkeys(_TICKS, 0.0), **known}
 
 
 def _memory() -> dict[str, int]:
-    found: dict[str, int] = {}
+    found = dict.fromkeys(_MEMORY.values(), 0)
     for line in _read("meminfo").splitlines():
         name, _, value = line.partition(":")
         if name in _MEMORY:
             found[_MEMORY[name]] = int(value.split()[0]) * _KIB
-    found["used"] = found.get("total", 0) - found.get("available", 0)
-    return found
+    return {**found, "used": found["total"] - found["available"]}
 
 
 def _disk(path: str) -> Mapping[str, object]:

@@ -5,7 +5,6 @@ OpenAPI has no verbs for, are GET with `list` or `scan`, as clients may spell th
 """
 
 import re
-import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,12 @@ from typing import Any, Final
 import msgspec
 
 from custody import __version__
+from custody.core.envelope import Envelope, Errors
 from custody.core.router import captures
 from custody.plugin.fields import kinds_of
 from custody.plugin.request import Reply
 from custody.plugin.route import Access, Action, Engine, Op, Route
+from custody.plugin.shape import NULL, arms, members, within
 
 Schema = Mapping[str, Any]
 _METHODS: Final = {
@@ -46,9 +47,9 @@ _PLAIN: Final[Mapping[Any, Schema]] = {
     int: {"type": "integer"},
     float: {"type": "number"},
     bool: {"type": "boolean"},
+    NULL: {"type": "object", "nullable": True},
 }
 _JSON: Final = "application/json"
-_TEXT: Final[Schema] = {"type": "string"}
 _WORD: Final = re.compile(r"[^a-zA-Z0-9]+")
 
 
@@ -204,12 +205,12 @@ class _PathItem:
         for action in actions:
             for status, description in action.statuses.items():
                 found[str(status)] = self._success(actions, description, method)
-        answers = [_answers(action) for action in actions]
-        if any(reply for reply, _ in answers):
+        kinds = [answers(action) for action in actions]
+        if any(reply for reply, _ in kinds):
             found.setdefault("200", self._success(actions, "OK", method))
-        elif any(nothing for _, nothing in answers):
+        elif any(nothing for _, nothing in kinds):
             found.setdefault("200", _envelope("OK, with warnings", _ref("Envelope")))
-        if any(nothing for _, nothing in answers):
+        if any(nothing for _, nothing in kinds):
             found["204"] = {"description": "Done; there is nothing to say."}
         if method == "head":
             found = {status: {"description": one["description"]} for status, one in found.items()}
@@ -226,17 +227,16 @@ class _PathItem:
         return {"description": description, "content": content}
 
     def _data(self, actions: Sequence[Action], method: str) -> Schema:
-        shows = [action.shows for action in actions]
-        known: Schema = {"type": "object"}
-        if all(one is not None for one in shows):
-            name = self._component_of(method, "Response")
-            self._schemas[name] = _any_of([_shape(one) for one in shows if one is not None])
-            known = _ref(name)
-        if self._route.raw:
-            return known
-        if known == {"type": "object"}:
+        """The schema of a JSON answer: the envelope and what its data are, or the data alone."""
+        shapes = dict.fromkeys(NULL if one.shows is None else one.shows for one in actions)
+        if set(shapes) == {NULL}:
             return _ref("Envelope")
-        return {"allOf": [_ref("Envelope"), {"type": "object", "properties": {"data": known}}]}
+        name = self._component_of(method, "Response")
+        self._schemas[name] = _any_of([_schema_of(one) for one in shapes])
+        if self._route.raw:
+            return _ref(name)
+        data = {"type": "object", "properties": {"data": _ref(name)}}
+        return {"allOf": [_ref("Envelope"), data]}
 
     def _component(self, op: Op, suffix: str) -> str:
         return self._component_of(_METHODS[op], suffix)
@@ -273,35 +273,42 @@ def _required(action: Action) -> tuple[str, ...]:
     return tuple(one.encode_name for one in msgspec.structs.fields(action.body) if one.required)
 
 
-def _answers(action: Action) -> tuple[bool, bool]:
+def answers(action: Action) -> tuple[bool, bool]:
     """Whether the handler may answer with something, and with nothing: as its annotation says."""
     hint = getattr(action.run, "__annotations__", {}).get("return", Reply | None)
-    arms = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return Reply in arms, None in arms or type(None) in arms
+    kinds = arms(hint)
+    return Reply in kinds, None in kinds or NULL in kinds
 
 
-def _shape(shows: Mapping[str, object]) -> Schema:
-    """The schema of an answer's data. All that is named is always there."""
-    properties = {name: _schema_of(hint) for name, hint in shows.items()}
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _any_of(shapes: Sequence[Schema]) -> Schema:
-    return shapes[0] if len(shapes) == 1 else {"anyOf": list(shapes)}
-
-
-def _schema_of(hint: Any) -> Schema:
-    if hint in _PLAIN:
-        return _PLAIN[hint]
-    origin, arms = typing.get_origin(hint), typing.get_args(hint)
-    if isinstance(hint, types.UnionType):
-        kept = next(arm for arm in arms if arm is not type(None))
-        return {**_schema_of(kept), "nullable": True}
+def _schema_of(shape: Any) -> Schema:
+    kinds = arms(shape)
+    if len(kinds) > 1:
+        made = _any_of([_schema_of(one) for one in kinds if one is not NULL])
+        return {**made, "nullable": True} if NULL in kinds else made
+    if typing.is_typeddict(shape):
+        return _object(shape)
+    origin, inner = typing.get_origin(shape), within(shape)
     if origin is list:
-        return {"type": "array", "items": _schema_of(arms[0])}
+        return {"type": "array", "items": _schema_of(inner)}
     if origin is dict:
-        return {"type": "object", "additionalProperties": _schema_of(arms[1])}
-    return {}
+        return {"type": "object", "additionalProperties": _schema_of(inner)}
+    return _PLAIN.get(shape, {})
+
+
+def _object(shape: Any) -> Schema:
+    """The schema of a shape with fields."""
+    fields = members(shape)
+    made: dict[str, Any] = {
+        "type": "object",
+        "properties": {name: _schema_of(one.shape) for name, one in fields.items()},
+    }
+    if required := [name for name, one in fields.items() if one.always]:
+        made["required"] = required
+    return made
+
+
+def _any_of(schemas: Sequence[Schema]) -> Schema:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
 
 
 def _ref(name: str) -> Schema:
@@ -312,58 +319,9 @@ def _envelope(description: str, schema: Schema) -> Schema:
     return {"description": description, "content": {_JSON: {"schema": schema}}}
 
 
-def _nullable(shows: Mapping[str, object]) -> Schema:
-    return {**_shape(shows), "nullable": True}
-
-
-_WRAP_INFO: Final[Mapping[str, object]] = {
-    "token": str,
-    "accessor": str,
-    "ttl": int,
-    "creation_time": str,
-    "creation_path": str,
-}
-_AUTH: Final[Mapping[str, object]] = {
-    "client_token": str,
-    "accessor": str,
-    "policies": list[str],
-    "metadata": dict[str, str] | None,
-    "lease_duration": int,
-    "renewable": bool,
-    "entity_id": str,
-    "token_type": str,
-    "orphan": bool,
-    "num_uses": int,
-}
 _SCHEMAS: Final[Mapping[str, Schema]] = {
-    "Error": {
-        "type": "object",
-        "properties": {"errors": {"type": "array", "items": _TEXT}},
-        "required": ["errors"],
-    },
-    "Envelope": {
-        "type": "object",
-        "properties": {
-            "request_id": _TEXT,
-            "lease_id": _TEXT,
-            "renewable": {"type": "boolean"},
-            "lease_duration": {"type": "integer"},
-            "data": {"type": "object", "nullable": True},
-            "wrap_info": _nullable(_WRAP_INFO),
-            "warnings": {"type": "array", "items": _TEXT, "nullable": True},
-            "auth": _nullable(_AUTH),
-        },
-        "required": [
-            "request_id",
-            "lease_id",
-            "renewable",
-            "lease_duration",
-            "data",
-            "wrap_info",
-            "warnings",
-            "auth",
-        ],
-    },
+    "Error": _object(Errors),
+    "Envelope": _object(Envelope),
 }
 _EITHER: Final = {"anyOf": [_ref("Error"), _ref("Envelope")]}
 _RESPONSES: Final[Mapping[str, Schema]] = {

@@ -56,9 +56,10 @@ class Action:
     `body` is a `custody.plugin.fields.Fields` subclass that types the body (WRITE, PATCH) or the
     query (READ, LIST, DELETE). None means: no fields are known; whatever comes is kept in
     `request.raw` and, unless `free` is set, warned about. `essential` writes (revocations) are
-    taken even below the low-water mark of the disk. `shows` names the fields of the answer's data
-    with their types, for the description of the API; None: which there are depends. `statuses` are
-    those that it may answer with beside 200 and 204, and `media` the types of its answers.
+    taken even below the low-water mark of the disk. `shows` is the shape of the answer's data
+    (`custody.plugin.shape`), for the description of the API; one that answers with JSON states it.
+    `grants` says that the answer may hand out or renew a token: its `auth`. `statuses` are those
+    that it may answer with beside 200 and 204, and `media` the types of its answers.
     """
 
     run: Handler | Actor
@@ -68,7 +69,8 @@ class Action:
     essential: bool = False
     access: Access | None = None  # overrides the route's
     help: str = ""
-    shows: Mapping[str, object] | None = None
+    shows: object = None
+    grants: bool = False
     statuses: Mapping[int, str] = field(default_factory=dict)
     media: tuple[str, ...] = ("application/json",)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from custody.audit import table as audit_table
 from custody.audit.file import check_outside
@@ -32,6 +32,22 @@ class HashFields(Fields, frozen=True, kw_only=True):
     """A value to hash as a device does."""
 
     input: str | None = None
+
+
+class Device(TypedDict):
+    """An enabled device."""
+
+    path: str
+    type: str
+    description: str
+    options: dict[str, str]
+    local: bool
+
+
+class Hashed(TypedDict):
+    """A value as records show it."""
+
+    hash: str
 
 
 def list_devices(_request: Request, rows: SystemRows) -> Reply:
@@ -100,7 +116,7 @@ def _text(value: object) -> str:
 ROUTES: Final = (
     Route(
         "audit",
-        {Op.READ: reads(list_devices)},
+        {Op.READ: reads(list_devices, shows=dict[str, Device])},
         access=Access.SUDO, top=True,
         help="Every audit device.",
     ),
@@ -112,7 +128,7 @@ ROUTES: Final = (
     ),
     Route(
         "audit-hash/{path...}",
-        {Op.WRITE: acts(hash_input, HashFields, shows={"hash": str})},
+        {Op.WRITE: acts(hash_input, HashFields, shows=Hashed)},
         top=True,
         help="What a value looks like in a device's records.",
     ),

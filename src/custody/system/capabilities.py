@@ -76,21 +76,21 @@ def _answer(request: Request, rows: SystemRows, entry: TokenEntry | None) -> Rep
 ROUTES: Final = (
     Route(
         "capabilities-self",
-        {Op.WRITE: reads(of_self, SelfFields)},
+        {Op.WRITE: reads(of_self, SelfFields, shows=dict[str, list[str]])},
         top=True,
         max_body=_MAX_BODY,
         help="What the caller may do at given paths.",
     ),
     Route(
         "capabilities-accessor",
-        {Op.WRITE: reads(of_accessor, AccessorFields)},
+        {Op.WRITE: reads(of_accessor, AccessorFields, shows=dict[str, list[str]])},
         top=True,
         max_body=_MAX_BODY,
         help="What the token of an accessor may do at given paths.",
     ),
     Route(
         "capabilities",
-        {Op.WRITE: reads(of_token, TokenFields)},
+        {Op.WRITE: reads(of_token, TokenFields, shows=dict[str, list[str]])},
         top=True,
         max_body=_MAX_BODY,
         help="What a token may do at given paths.",

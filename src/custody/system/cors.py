@@ -1,6 +1,6 @@
 """`sys/config/cors`: pages of which other origins may talk to this server."""
 
-from typing import Final
+from typing import Final, TypedDict
 
 from custody.base.codec import encode
 from custody.base.store import Table
@@ -18,6 +18,20 @@ class CORSFields(Fields, frozen=True, kw_only=True):
     allowed_origins: Strings = Strings()
     allowed_headers: Strings = Strings()
     allow_credentials: bool = False
+
+
+class Disabled(TypedDict):
+    """Origins are not looked at."""
+
+    enabled: bool
+
+
+class Allowed(Disabled):
+    """What is allowed."""
+
+    allowed_origins: list[str]
+    allowed_headers: list[str]
+    allow_credentials: bool
 
 
 def read(_request: Request, rows: SystemRows) -> Reply:
@@ -55,7 +69,11 @@ def delete(_request: Request, txn: SystemTransaction) -> None:
 ROUTES: Final = (
     Route(
         "config/cors",
-        {Op.READ: reads(read), Op.WRITE: writes(write, CORSFields), Op.DELETE: writes(delete)},
+        {
+            Op.READ: reads(read, shows=Allowed | Disabled),
+            Op.WRITE: writes(write, CORSFields),
+            Op.DELETE: writes(delete),
+        },
         access=Access.SUDO, top=True,
         help="Pages of which other origins may talk to this server.",
     ),

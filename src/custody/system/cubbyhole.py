@@ -16,6 +16,7 @@ from custody.core import wrap
 from custody.core.confine import SystemRows, SystemTransaction
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import MIB, Engine, Op, Route, reads, writes
+from custody.plugin.shape import Keys
 from custody.token.entry import SERVICE_TYPE, WRAPPING_POLICIES
 
 MAX_PATH: Final = 400  # bytes
@@ -135,8 +136,8 @@ ENGINE: Final = Engine(
         Route(
             "{path...}",
             {
-                Op.READ: reads(read),
-                Op.LIST: reads(list_names),
+                Op.READ: reads(read, shows=dict[str, Any]),
+                Op.LIST: reads(list_names, shows=Keys),
                 Op.WRITE: writes(write, free=True),
                 Op.DELETE: writes(delete),
             },

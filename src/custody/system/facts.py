@@ -1,7 +1,7 @@
 """`sys/`: what is known of the server beside its secrets: versions, nodes, host, counts."""
 
 import socket
-from typing import Final
+from typing import Final, NoReturn, TypedDict
 
 from custody import __version__
 from custody.base import host
@@ -13,6 +13,66 @@ from custody.core.act import Act
 from custody.core.confine import SystemRows
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, acts, reads
+from custody.plugin.shape import Keys
+from custody.system.fact_shapes import Configuration, HostInfo
+
+
+class Node(TypedDict):
+    """A node of the cluster."""
+
+    hostname: str
+    api_address: str
+    cluster_address: str
+    active_node: bool
+    last_echo: None
+    version: str
+
+
+class Nodes(TypedDict):
+    """All of them."""
+
+    nodes: list[Node]
+
+
+class Total(TypedDict):
+    """How many."""
+
+    total: int
+
+
+class _Tokens(TypedDict):
+    service_tokens: Total
+
+
+class TokenCount(TypedDict):
+    """How many tokens there are."""
+
+    counters: _Tokens
+
+
+class _Entities(TypedDict):
+    entities: Total
+
+
+class EntityCount(TypedDict):
+    """How many entities there are."""
+
+    counters: _Entities
+
+
+class Version(TypedDict):
+    """A version that has run."""
+
+    previous_version: str | None
+    timestamp_installed: str
+    build_date: str
+    commit_date: str
+
+
+class Versions(Keys):
+    """Versions, oldest first."""
+
+    key_info: dict[str, Version]
 
 
 def version_history(_request: Request, rows: SystemRows) -> Reply:
@@ -71,7 +131,7 @@ def count_entities(_request: Request, _rows: SystemRows) -> Reply:
     return Reply(data={"counters": {"entities": {"total": 0}}})
 
 
-def count_requests(_request: Request, _rows: SystemRows) -> Reply:
+def count_requests(_request: Request, _rows: SystemRows) -> NoReturn:
     """What old clients ask for and no server has."""
     raise NotFound("The functionality has been removed on this path")
 
@@ -79,18 +139,18 @@ def count_requests(_request: Request, _rows: SystemRows) -> Reply:
 ROUTES: Final = (
     Route(
         "version-history",
-        {Op.LIST: reads(version_history, shows={"keys": list[str], "key_info": dict[str, object]})},
+        {Op.LIST: reads(version_history, shows=Versions)},
         help="The versions that have run on this store.",
     ),
     Route(
         "ha-status",
-        {Op.READ: reads(ha_status, shows={"nodes": list[dict[str, object]]})},
+        {Op.READ: reads(ha_status, shows=Nodes)},
         top=True,
         help="The nodes of the cluster.",
     ),
     Route(
         "config/state/sanitized",
-        {Op.READ: reads(configuration)},
+        {Op.READ: reads(configuration, shows=Configuration)},
         help="The configuration without its secrets.",
     ),
     Route(
@@ -101,29 +161,17 @@ ROUTES: Final = (
     ),
     Route(
         "host-info",
-        {
-            Op.READ: acts(
-                host_info,
-                shows={
-                    "timestamp": str,
-                    "cpu": list[dict[str, object]],
-                    "cpu_times": list[dict[str, object]],
-                    "disk": list[dict[str, object]],
-                    "host": dict[str, object],
-                    "memory": dict[str, int],
-                },
-            )
-        },
+        {Op.READ: acts(host_info, shows=HostInfo)},
         help="The machine.",
     ),
     Route(
         "internal/counters/tokens",
-        {Op.READ: acts(count_tokens, shows={"counters": dict[str, object]})},
+        {Op.READ: acts(count_tokens, shows=TokenCount)},
         help="How many tokens are stored.",
     ),
     Route(
         "internal/counters/entities",
-        {Op.READ: reads(count_entities, shows={"counters": dict[str, object]})},
+        {Op.READ: reads(count_entities, shows=EntityCount)},
         help="How many entities there are.",
     ),
     Route(

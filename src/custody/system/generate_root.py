@@ -19,6 +19,13 @@ from custody.plugin.fields import Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Access, Op, Route, acts, reads
 from custody.system import holders
+from custody.system.ceremony_shapes import (
+    BaoAttempt,
+    BaoNoAttempt,
+    BaoRootToken,
+    RootToken,
+    VaultAttempt,
+)
 from custody.system.share import decode_share
 from custody.token.format import LENGTH
 
@@ -123,9 +130,12 @@ class _Paths:
     def routes(self, *bases: str, base: str) -> tuple[Route, ...]:
         """The rows of the table, below `base`; the attempt also at `bases`."""
         access = Access.AUTHENTICATED if self.enveloped else Access.PUBLIC
+        started: Any = BaoAttempt if self.enveloped else VaultAttempt
+        stands: Any = BaoAttempt | BaoNoAttempt if self.enveloped else VaultAttempt
+        made: Any = BaoAttempt | BaoRootToken if self.enveloped else VaultAttempt
         attempt = {
-            Op.READ: acts(self.look),
-            Op.WRITE: acts(self.start, StartFields),
+            Op.READ: acts(self.look, shows=stands),
+            Op.WRITE: acts(self.start, StartFields, shows=started),
             Op.DELETE: acts(self.cancel),
         }
         return (
@@ -139,7 +149,7 @@ class _Paths:
             ),
             Route(
                 f"{base}/update",
-                {Op.WRITE: acts(self.update, ShareFields)},
+                {Op.WRITE: acts(self.update, ShareFields, shows=made)},
                 access=access, raw=not self.enveloped,
                 help="Give one share for a root token.",
             ),
@@ -165,7 +175,7 @@ ROUTES: Final = (
     *_Paths(enveloped=True).routes(base="generate-root-token"),
     Route(
         "decode-token",
-        {Op.WRITE: reads(decode_token, DecodeFields)},
+        {Op.WRITE: reads(decode_token, DecodeFields, shows=RootToken)},
         access=Access.PUBLIC,
         help="Uncover a root token by its one-time password.",
     ),

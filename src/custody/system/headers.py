@@ -1,7 +1,7 @@
 """`sys/config/ui/headers`, `sys/config/auditing/request-headers`: headers that operators name."""
 
 import re
-from typing import Final
+from typing import Final, TypedDict
 
 from custody.audit import table as audit_table
 from custody.base.codec import Record, decode, encode
@@ -11,6 +11,7 @@ from custody.core.confine import SystemRows, SystemTransaction
 from custody.plugin.fields import Fields, Strings
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, reads, writes
+from custody.plugin.shape import NULL, Keys
 
 _SECRET: Final = frozenset({"x-vault-token", "authorization", "cookie"})  # never in clear
 _UI: Final = b"ui-header|"
@@ -42,6 +43,30 @@ class AuditedFields(Fields, frozen=True, kw_only=True):
     """Whether the header's values are hashed in records."""
 
     hmac: bool = False
+
+
+class Value(TypedDict):
+    """The first value of a header."""
+
+    value: str
+
+
+class Values(TypedDict):
+    """All of them."""
+
+    values: list[str]
+
+
+class Audited(TypedDict):
+    """Whether a header's values are hashed."""
+
+    hmac: bool
+
+
+class AllAudited(TypedDict):
+    """The headers that records show."""
+
+    headers: dict[str, Audited]
 
 
 def list_ui(_request: Request, rows: SystemRows) -> Reply:
@@ -130,14 +155,14 @@ def _ui_key(request: Request) -> bytes:
 ROUTES: Final = (
     Route(
         "config/ui/headers",
-        {Op.LIST: reads(list_ui, shows={"keys": list[str]})},
+        {Op.LIST: reads(list_ui, shows=Keys)},
         help="The headers that answers of the user interface carry.",
     ),
     Route(
         "config/ui/headers/{header:any}",
         {
-            Op.READ: reads(read_ui, ReadFields),
-            Op.WRITE: writes(write_ui, ValuesFields),
+            Op.READ: reads(read_ui, ReadFields, shows=Value | Values),
+            Op.WRITE: writes(write_ui, ValuesFields, shows=NULL),
             Op.DELETE: writes(delete_ui),
         },
         access=Access.SUDO,
@@ -145,7 +170,7 @@ ROUTES: Final = (
     ),
     Route(
         "config/auditing/request-headers",
-        {Op.READ: reads(list_audited, shows={"headers": dict[str, object]})},
+        {Op.READ: reads(list_audited, shows=AllAudited)},
         access=Access.SUDO,
         top=True,
         help="The request headers that audit records show.",
@@ -153,7 +178,7 @@ ROUTES: Final = (
     Route(
         "config/auditing/request-headers/{header:any}",
         {
-            Op.READ: reads(read_audited),
+            Op.READ: reads(read_audited, shows=dict[str, Audited]),
             Op.WRITE: writes(write_audited, AuditedFields),
             Op.DELETE: writes(delete_audited),
         },

@@ -6,7 +6,7 @@ Nothing is written down of a request for this: whoever asks looks for those that
 import asyncio
 import gc
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypedDict
 
 from custody.base.clock import rfc3339
 from custody.core.act import Act
@@ -22,6 +22,16 @@ _VERBS: Final = {
     Op.PATCH: "PATCH",
     Op.DELETE: "DELETE",
 }
+
+
+class InFlight(TypedDict):
+    """A request under way."""
+
+    start_time: str
+    client_remote_address: str
+    request_path: str
+    request_method: str
+    client_id: str
 
 
 async def in_flight(_request: Request, _act: Act) -> Reply:
@@ -49,7 +59,7 @@ def _shown(case: Case) -> Mapping[str, object]:
 ROUTES: Final = (
     Route(
         "in-flight-req",
-        {Op.READ: acts(in_flight)},
+        {Op.READ: acts(in_flight, shows=dict[str, InFlight])},
         raw=True,
         help="The requests that the process that answers is at work on.",
     ),

@@ -1,7 +1,7 @@
 """`sys/internal/ui`: what user interfaces and the command line ask before they ask."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final, NotRequired, TypedDict
 
 from custody.base.errors import PermissionDenied, UnsupportedPath
 from custody.core import mounts
@@ -9,12 +9,58 @@ from custody.core.confine import SystemRows
 from custody.core.mounts import AUTH, MountEntry
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, reads
+from custody.plugin.shape import Nothing
 from custody.policy import service as policies
 from custody.policy.grant import Grant
-from custody.system.mount_config import MOUNT, describe
+from custody.system.mount_config import describe
+from custody.system.mount_shapes import AuthAt, AuthMount, Listed, SecretAt, SecretMount
 
 _TAGS: Final = ("root", "uuid", "accessor", "storage")
 _PUBLIC: Final = ("type", "description", "options")  # what the caller without a token sees
+
+
+class Mounts(TypedDict):
+    """Mounts by path."""
+
+    secret: dict[str, SecretMount | Listed]
+    auth: dict[str, AuthMount | Listed]
+
+
+class Everything(TypedDict):
+    """The caller is root."""
+
+    root: bool
+
+
+class Granted(TypedDict):
+    """What is granted of a path, and what narrows it."""
+
+    capabilities: list[str]
+    allowed_parameters: NotRequired[dict[str, list[Any]]]
+    denied_parameters: NotRequired[dict[str, list[Any]]]
+    required_parameters: NotRequired[list[str]]
+    min_wrapping_ttl: NotRequired[int]
+    max_wrapping_ttl: NotRequired[int]
+    pagination_limit: NotRequired[int]
+
+
+class Grants(Everything):
+    """What policies grant, by path and by pattern."""
+
+    exact_paths: dict[str, Granted]
+    glob_paths: dict[str, Granted]
+
+
+class Routed(TypedDict):
+    """A mount as it routes."""
+
+    accessor: str
+    mount_namespace: str
+    mount_path: str
+    mount_type: str
+    storage_prefix: str
+    tainted: bool
+    uuid: str
 
 
 def ui_mounts(request: Request, rows: SystemRows) -> Reply:
@@ -102,30 +148,30 @@ def _touches(request: Request, rows: SystemRows, entry: MountEntry) -> bool:
 ROUTES: Final = (
     Route(
         "internal/ui/mounts",
-        {Op.READ: reads(ui_mounts, shows={"secret": dict[str, object], "auth": dict[str, object]})},
+        {Op.READ: reads(ui_mounts, shows=Mounts)},
         access=Access.OPTIONAL,
         help="The mounts that the caller may touch.",
     ),
     Route(
         "internal/ui/mounts/{path...}",
-        {Op.READ: reads(ui_mount, shows={"path": str, **MOUNT})},
+        {Op.READ: reads(ui_mount, shows=SecretAt | AuthAt)},
         access=Access.OPTIONAL,
         help="The mount that a path falls into.",
     ),
     Route(
         "internal/ui/namespaces",
-        {Op.READ: reads(namespaces)},
+        {Op.READ: reads(namespaces, shows=Nothing)},
         access=Access.OPTIONAL,
         help="The namespaces that the caller may enter.",
     ),
     Route(
         "internal/ui/resultant-acl",
-        {Op.READ: reads(resultant_acl, shows={"root": bool})},
+        {Op.READ: reads(resultant_acl, shows=Everything | Grants)},
         help="All that the caller's policies grant.",
     ),
     Route(
         "internal/inspect/router/{tag}",
-        {Op.READ: reads(router)},
+        {Op.READ: reads(router, shows=dict[str, list[Routed]])},
         access=Access.SUDO,
         help="The mount table as it routes.",
     ),

@@ -7,7 +7,7 @@ cannot be used to find out which token is good; the audit record names what was 
 """
 
 import re
-from typing import Final
+from typing import Final, TypedDict
 
 from custody.base.errors import BadRequest
 from custody.core.confine import SystemTransaction
@@ -29,6 +29,13 @@ class LeakedFields(Fields, frozen=True, kw_only=True):
     """Texts in which tokens stand: lines of a log, a file, or the tokens alone."""
 
     texts: Strings = Strings()
+
+
+class Counted(TypedDict):
+    """How many tokens stand in the texts, and how many of those are batch tokens."""
+
+    found: int
+    batch: int
 
 
 def take_in(request: Request, txn: SystemTransaction) -> Reply:
@@ -58,7 +65,7 @@ def tokens_in(text: str) -> list[str]:
 ROUTES: Final = (
     Route(
         "leaked-tokens",
-        {Op.WRITE: writes(take_in, LeakedFields, essential=True)},
+        {Op.WRITE: writes(take_in, LeakedFields, essential=True, shows=Counted)},
         access=Access.PUBLIC,
         max_body=1 * MIB,
         help="Revoke tokens that were found where they should not be.",

@@ -4,7 +4,7 @@ Tokens are no leases here: they have `auth/token`. To revoke tokens by a prefix 
 made them is refused rather than acknowledged and not done.
 """
 
-from typing import Final
+from typing import Final, Never, NoReturn, TypedDict
 
 from custody.base.errors import BadRequest, NotFound
 from custody.core.confine import SystemRows
@@ -12,6 +12,7 @@ from custody.core.mounts import AUTH
 from custody.plugin.fields import Duration, Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, reads
+from custody.plugin.shape import NULL
 
 _IRREVOCABLE: Final = "irrevocable"
 _ACCEPTED: Final = 202
@@ -60,19 +61,33 @@ class ListFields(Fields, frozen=True, kw_only=True):
     limit: int = 0
 
 
-def look_up(request: Request, _rows: SystemRows) -> Reply:
+class Irrevocable(TypedDict):
+    """Leases that could not be revoked: there are none."""
+
+    lease_count: int
+    leases: list[Never]
+
+
+class Counts(TypedDict):
+    """How many there are, by mount."""
+
+    lease_count: int
+    counts: dict[str, Never]
+
+
+def look_up(request: Request, _rows: SystemRows) -> NoReturn:
     """What is known of a lease."""
     fields: LeaseFields = request.body
     _named(fields.lease_id)
     raise BadRequest("invalid lease")
 
 
-def list_leases(_request: Request, _rows: SystemRows) -> Reply:
+def list_leases(_request: Request, _rows: SystemRows) -> NoReturn:
     """The leases below a prefix, one level of it."""
     raise NotFound
 
 
-def renew(request: Request, _rows: SystemRows) -> Reply:
+def renew(request: Request, _rows: SystemRows) -> NoReturn:
     """Prolong a lease."""
     fields: RenewFields = request.body
     _named(fields.lease_id or request.params.get("url_lease_id", "") or fields.url_lease_id)
@@ -134,14 +149,14 @@ def _irrevocable(request: Request) -> None:
 _RENEW: Final = {Op.WRITE: reads(renew, RenewFields)}
 _REVOKE: Final = {Op.WRITE: reads(revoke, RevokeFields)}
 _PREFIX: Final = {Op.WRITE: reads(revoke_prefix, PrefixFields)}
-_LIST: Final = reads(list_leases, ListFields, access=Access.SUDO, shows={"keys": list[str]})
+_LIST: Final = reads(list_leases, ListFields, access=Access.SUDO)
 
 ROUTES: Final = (
     Route(
         "leases",
         {
             Op.READ: reads(
-                list_irrevocable, KindFields, shows={"lease_count": int, "leases": list[str]}
+                list_irrevocable, KindFields, shows=Irrevocable
             )
         },
         access=Access.SUDO,
@@ -149,7 +164,7 @@ ROUTES: Final = (
     ),
     Route(
         "leases/count",
-        {Op.READ: reads(count, KindFields, shows={"lease_count": int, "counts": dict[str, int]})},
+        {Op.READ: reads(count, KindFields, shows=Counts)},
         help="How many leases could not be revoked.",
     ),
     Route(
@@ -172,7 +187,7 @@ ROUTES: Final = (
     ),
     Route(
         "leases/tidy",
-        {Op.WRITE: reads(tidy, statuses={_ACCEPTED: "Begun."})},
+        {Op.WRITE: reads(tidy, shows=NULL, statuses={_ACCEPTED: "Begun."})},
         help="Look for leases that nothing refers to.",
     ),
     Route("renew", _RENEW, help="The old path of leases/renew."),

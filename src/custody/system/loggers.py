@@ -69,13 +69,17 @@ def _known(request: Request) -> str:
 ROUTES: Final = (
     Route(
         "loggers",
-        {Op.READ: reads(show), Op.WRITE: acts(change, LevelFields), Op.DELETE: acts(revert)},
+        {
+            Op.READ: reads(show, shows=dict[str, str]),
+            Op.WRITE: acts(change, LevelFields),
+            Op.DELETE: acts(revert),
+        },
         help="The levels of all loggers.",
     ),
     Route(
         "loggers/{name:any}",
         {
-            Op.READ: reads(show_one),
+            Op.READ: reads(show_one, shows=dict[str, str]),
             Op.WRITE: acts(change_one, LevelFields),
             Op.DELETE: acts(revert_one),
         },

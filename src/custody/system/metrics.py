@@ -1,7 +1,7 @@
 """`sys/metrics`: the counters of all processes of this node, summed."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Never, TypedDict
 
 from custody.base.clock import rfc3339
 from custody.core.act import Act
@@ -15,6 +15,33 @@ class MetricsFields(Fields, frozen=True, kw_only=True):
     """How they are written: JSON, or Prometheus's text."""
 
     format: str = ""
+
+
+class _Metric(TypedDict):
+    Name: str
+    Labels: dict[str, Never]
+
+
+class Gauge(_Metric):
+    """What is so now."""
+
+    Value: int
+
+
+class Counter(_Metric):
+    """What has happened since the node was started."""
+
+    Count: int
+
+
+class Metrics(TypedDict):
+    """All of them; the empty lists are there for clients that read them."""
+
+    Timestamp: str
+    Gauges: list[Gauge]
+    Points: list[Never]
+    Counters: list[Counter]
+    Samples: list[Never]
 
 
 async def read(request: Request, act: Act) -> Reply:
@@ -54,7 +81,11 @@ def _part(totals: Mapping[str, int], *, gauges: bool) -> list[dict[str, object]]
 ROUTES: Final = (
     Route(
         "metrics",
-        {Op.READ: acts(read, MetricsFields, media=("application/json", "text/plain"))},
+        {
+            Op.READ: acts(
+                read, MetricsFields, shows=Metrics, media=("application/json", "text/plain")
+            )
+        },
         raw=True,
         help="The counters of this node, all processes summed.",
     ),

@@ -115,28 +115,6 @@ def describe(entry: MountEntry) -> dict[str, object]:
     return shown if builtin else shown | {"deprecation_status": "supported"}
 
 
-MOUNT: Final[Mapping[str, object]] = {
-    "type": str,
-    "description": str,
-    "accessor": str,
-    "uuid": str,
-    "config": dict[str, object],
-    "options": dict[str, str] | None,
-    "local": bool,
-    "seal_wrap": bool,
-    "external_entropy_access": bool,
-    "plugin_version": str,
-    "running_plugin_version": str,
-    "running_sha256": str,
-}
-TUNE: Final[Mapping[str, object]] = {
-    "description": str,
-    "default_lease_ttl": int,
-    "max_lease_ttl": int,
-    "force_no_cache": bool,
-}
-
-
 def _plain(fields: TuneFields) -> dict[str, Any]:
     """What is stored as it was given."""
     given: dict[str, Any] = {}

@@ -15,7 +15,8 @@ from custody.core.unmounting import Unmounting
 from custody.plugin.fields import Fields, Pairs
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, reads, writes
-from custody.system.mount_config import MOUNT, TuneFields, changed, describe
+from custody.system.mount_config import TuneFields, changed, describe
+from custody.system.mount_shapes import AuthMount, SecretMount, Unmount, Unmounts
 
 PSEUDO: Final[Mapping[str, tuple[str, str]]] = {"kv-v2": ("kv", "2"), "kv-v1": ("kv", "1")}
 _KV_V1: Final = "kv-v1"  # the catalog's name of the engine behind `generic` and unversioned `kv`
@@ -212,33 +213,33 @@ def _progress(one: Unmounting) -> Mapping[str, object]:
     }
 
 
-_PROGRESS: Final[Mapping[str, object]] = {
-    "path": str,
-    "type": str,
-    "accessor": str,
-    "state": str,
-    "rows_deleted": int,
-    "started_time": str,
-    "finished_time": str,
-}
-
 ROUTES: Final = (
-    Route("mounts", {Op.READ: reads(list_secrets)}, top=True, help="Every secrets mount."),
+    Route(
+        "mounts",
+        {Op.READ: reads(list_secrets, shows=dict[str, SecretMount])},
+        top=True,
+        help="Every secrets mount.",
+    ),
     Route(
         "mounts/{path...}",
         {
-            Op.READ: reads(read_mount, shows=MOUNT),
+            Op.READ: reads(read_mount, shows=SecretMount | AuthMount),
             Op.WRITE: writes(enable, EnableFields),
             Op.DELETE: writes(disable),
         },
         top=True,
         help="Enable, show or disable a secrets engine.",
     ),
-    Route("auth", {Op.READ: reads(list_auth)}, top=True, help="Every auth mount."),
+    Route(
+        "auth",
+        {Op.READ: reads(list_auth, shows=dict[str, AuthMount])},
+        top=True,
+        help="Every auth mount.",
+    ),
     Route(
         "auth/{path...}",
         {
-            Op.READ: reads(read_auth, shows=MOUNT),
+            Op.READ: reads(read_auth, shows=AuthMount),
             Op.WRITE: writes(enable_auth, EnableFields),
             Op.DELETE: writes(disable_auth),
         },
@@ -248,12 +249,12 @@ ROUTES: Final = (
     ),
     Route(
         "unmounts",
-        {Op.LIST: reads(list_unmounts, shows={"keys": list[str], "key_info": dict[str, object]})},
+        {Op.LIST: reads(list_unmounts, shows=Unmounts)},
         help="Mounts that were disabled.",
     ),
     Route(
         "unmounts/{uuid}",
-        {Op.READ: reads(read_unmount, shows=_PROGRESS)},
+        {Op.READ: reads(read_unmount, shows=Unmount)},
         help="How far the deletion of a disabled mount's data is.",
     ),
 )

@@ -1,6 +1,6 @@
 """`sys/policies/password`: how generated passwords look, kept by name and tried before."""
 
-from typing import Final
+from typing import Final, TypedDict
 
 from custody.base.errors import BadRequest, MultiError, NotFound
 from custody.base.store import Table
@@ -8,6 +8,7 @@ from custody.core.confine import SystemRows, SystemTransaction
 from custody.plugin.fields import Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Op, Route, reads, writes
+from custody.plugin.shape import Keys
 from custody.policy import password
 from custody.policy.document import decode_text
 
@@ -34,6 +35,18 @@ class PageFields(Fields, frozen=True, kw_only=True):
 
     after: str = ""
     limit: int = 0
+
+
+class Policy(TypedDict):
+    """A password policy."""
+
+    policy: str
+
+
+class Password(TypedDict):
+    """A password that was just made."""
+
+    password: str
 
 
 def list_names(request: Request, rows: SystemRows) -> Reply:
@@ -86,13 +99,13 @@ def _key(request: Request) -> bytes:
 ROUTES: Final = (
     Route(
         "policies/password",
-        {Op.LIST: reads(list_names, PageFields, shows={"keys": list[str]})},
+        {Op.LIST: reads(list_names, PageFields, shows=Keys)},
         help="The names of all password policies.",
     ),
     Route(
         "policies/password/{name}",
         {
-            Op.READ: reads(read, shows={"policy": str}),
+            Op.READ: reads(read, shows=Policy),
             Op.WRITE: writes(write, PolicyFields),
             Op.DELETE: writes(delete),
         },
@@ -101,7 +114,7 @@ ROUTES: Final = (
     ),
     Route(
         "policies/password/{name}/generate",
-        {Op.READ: reads(generate, shows={"password": str})},
+        {Op.READ: reads(generate, shows=Password)},
         help="A password by the policy.",
     ),
 )

@@ -1,7 +1,6 @@
 """`sys/plugins`: the kinds of engines and methods that are built in, and no others."""
 
-from collections.abc import Mapping
-from typing import Final
+from typing import Final, Never, NoReturn, TypedDict
 
 from custody.base.errors import BadRequest, NotFound, UnsupportedOperation
 from custody.base.ids import new_uuid
@@ -10,6 +9,7 @@ from custody.core.confine import SystemRows
 from custody.plugin.fields import Fields, Strings
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Engine, Op, Route, reads
+from custody.plugin.shape import NULL, Keys
 from custody.system.mount_config import RUNNING
 from custody.system.mounts import PSEUDO
 
@@ -42,6 +42,45 @@ class ReloadFields(Fields, frozen=True, kw_only=True):
     plugin: str = ""
     mounts: Strings = Strings()
     scope: str = ""
+
+
+class Described(TypedDict):
+    """A plugin among the others."""
+
+    builtin: bool
+    deprecation_status: str
+    name: str
+    type: str
+    version: str
+
+
+class Catalogue(TypedDict):
+    """Every plugin, by type. No database is known yet."""
+
+    auth: list[str]
+    database: list[Never]
+    secret: list[str]
+    detailed: list[Described]
+
+
+class Plugin(TypedDict):
+    """One plugin."""
+
+    args: None
+    builtin: bool
+    command: str
+    declarative: bool
+    deprecation_status: str
+    name: str
+    oci: bool
+    sha256: str
+    version: str
+
+
+class Reload(TypedDict):
+    """What was begun."""
+
+    reload_id: str
 
 
 def list_all(_request: Request, rows: SystemRows) -> Reply:
@@ -99,7 +138,7 @@ def read_untyped(request: Request, _rows: SystemRows) -> Reply:
     return _untyped(request, request.params["name"])
 
 
-def register(request: Request, _rows: SystemRows) -> Reply:
+def register(request: Request, _rows: SystemRows) -> NoReturn:
     """Register a plugin: there is no directory from which programs would be started."""
     fields: RegisterFields = request.body
     if request.params.get("type", "secret") not in _TYPES:
@@ -148,20 +187,13 @@ def _type(engine: Engine) -> str:
     return "auth" if engine.auth else "secret"
 
 
-_LISTED: Final[Mapping[str, object]] = {
-    "auth": list[str],
-    "database": list[str],
-    "secret": list[str],
-    "detailed": list[dict[str, object]],
-}
-
 ROUTES: Final = (
-    Route("plugins/catalog", {Op.READ: reads(list_all, shows=_LISTED)}, help="Every plugin."),
+    Route("plugins/catalog", {Op.READ: reads(list_all, shows=Catalogue)}, help="Every plugin."),
     Route(
         "plugins/catalog/{name}",
         {
-            Op.LIST: reads(list_type, shows={"keys": list[str]}),
-            Op.READ: reads(read_untyped, VersionFields),
+            Op.LIST: reads(list_type, shows=Keys),
+            Op.READ: reads(read_untyped, VersionFields, shows=NULL),
             Op.WRITE: reads(register, RegisterFields),
             Op.DELETE: reads(deregister),
         },
@@ -171,7 +203,7 @@ ROUTES: Final = (
     Route(
         "plugins/catalog/{type}/{name}",
         {
-            Op.READ: reads(read, VersionFields),
+            Op.READ: reads(read, VersionFields, shows=Plugin | None),
             Op.WRITE: reads(register, RegisterFields),
             Op.DELETE: reads(deregister, VersionFields),
         },
@@ -180,7 +212,7 @@ ROUTES: Final = (
     ),
     Route(
         "plugins/reload/backend",
-        {Op.WRITE: reads(reload, ReloadFields, shows={"reload_id": str})},
+        {Op.WRITE: reads(reload, ReloadFields, shows=Reload)},
         help="Start plugins anew.",
     ),
 )

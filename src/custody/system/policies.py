@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NotRequired, TypedDict
 
 from custody.base.clock import NANOSECOND, rfc3339
 from custody.base.errors import BadRequest, NotFound
@@ -13,6 +13,7 @@ from custody.core.mounts import MountEntry
 from custody.plugin.fields import Duration, Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Handler, Op, Route, acts, reads, writes
+from custody.plugin.shape import Keys
 from custody.policy import service
 from custody.policy.document import parse_time_ns
 from custody.policy.lint import lint
@@ -40,6 +41,32 @@ class PageFields(Fields, frozen=True, kw_only=True):
 
     after: str = ""
     limit: int = 0
+
+
+class Names(Keys):
+    """Names of policies, twice as old clients want them."""
+
+    policies: list[str]
+
+
+class _Policy(TypedDict):
+    name: str
+    version: NotRequired[int]
+    modified: NotRequired[str]
+    cas_required: NotRequired[bool]
+    expiration: NotRequired[str]
+
+
+class Policy(_Policy):
+    """A policy; what is built in has no version."""
+
+    policy: str
+
+
+class OldPolicy(_Policy):
+    """The same in its old form."""
+
+    rules: str
 
 
 async def write(request: Request, act: Act) -> None:
@@ -130,16 +157,14 @@ def _extras(entry: PolicyEntry) -> Mapping[str, Any]:
 
 
 _NEW: Final = {
-    Op.READ: reads(_reader("policy"), shows={"name": str, "policy": str}),
-    Op.LIST: reads(_lister(both=False), PageFields, shows={"keys": list[str]}),
+    Op.READ: reads(_reader("policy"), shows=Policy),
+    Op.LIST: reads(_lister(both=False), PageFields, shows=Keys),
     Op.WRITE: acts(write, WriteFields),
     Op.DELETE: writes(delete),
 }
 _OLD: Final = {
-    Op.READ: reads(_reader("rules"), shows={"name": str, "rules": str}),
-    Op.LIST: reads(
-        _lister(both=True), PageFields, shows={"keys": list[str], "policies": list[str]}
-    ),
+    Op.READ: reads(_reader("rules"), shows=OldPolicy),
+    Op.LIST: reads(_lister(both=True), PageFields, shows=Names),
     Op.WRITE: acts(write, WriteFields),
     Op.DELETE: writes(delete),
 }
@@ -147,19 +172,15 @@ _OLD: Final = {
 ROUTES: Final = (
     Route(
         "policies/acl",
-        {Op.LIST: reads(_lister(both=False), PageFields, shows={"keys": list[str]})},
+        {Op.LIST: reads(_lister(both=False), PageFields, shows=Keys)},
         help="Names of policies.",
     ),
     Route("policies/acl/{name...}", _NEW, max_body=MAX_BODY, help="A policy."),
     Route(
         "policy",
         {
-            Op.READ: reads(
-                _lister(both=True), PageFields, shows={"keys": list[str], "policies": list[str]}
-            ),
-            Op.LIST: reads(
-                _lister(both=True), PageFields, shows={"keys": list[str], "policies": list[str]}
-            ),
+            Op.READ: reads(_lister(both=True), PageFields, shows=Names),
+            Op.LIST: reads(_lister(both=True), PageFields, shows=Names),
         },
         top=True,
         help="Names of policies, under their old path.",

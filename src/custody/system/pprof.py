@@ -13,7 +13,7 @@ import time
 import traceback
 from collections import Counter
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 from custody.base.errors import BadRequest, NotFound
 from custody.core.act import Act
@@ -84,7 +84,7 @@ async def threadcreate(_request: Request, _act: Act) -> Reply:
     return _text([f"{one.ident} {one.name}" for one in threading.enumerate()])
 
 
-async def absent(_request: Request, _act: Act) -> Reply:
+async def absent(_request: Request, _act: Act) -> NoReturn:
     """What Go's runtime knows and Python's does not."""
     raise NotFound("a Python process has no such profile")
 

@@ -19,6 +19,17 @@ from custody.plugin.fields import Fields, Strings
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Access, Op, Route, acts, reads, writes
 from custody.system import holders
+from custody.system.ceremony_shapes import (
+    Backup,
+    BaoIdle,
+    BaoRekey,
+    BaoShares,
+    VaultRekey,
+    VaultShares,
+    VaultStarted,
+    Verification,
+    Verified,
+)
 from custody.system.share import decode_share
 
 _MAX_BODY: Final = 1024 * KIB  # 255 PGP keys of some KiB
@@ -204,12 +215,15 @@ class _Paths:
         """The rows of the table: below `base`, and where the copies are."""
         access = Access.AUTHENTICATED if self.rotation else Access.PUBLIC
         raw, what = not self.rotation, f"{self.target} key"
+        started: Any = BaoRekey if self.rotation else VaultStarted
+        stands: Any = BaoRekey | BaoIdle if self.rotation else VaultRekey
+        made: Any = BaoShares if self.rotation else VaultShares
         return (
             Route(
                 f"{base}/init",
                 {
-                    Op.READ: acts(self.look),
-                    Op.WRITE: acts(self.start, StartFields),
+                    Op.READ: acts(self.look, shows=stands),
+                    Op.WRITE: acts(self.start, StartFields, shows=started),
                     Op.DELETE: acts(self.cancel),
                 },
                 access=access, raw=raw, max_body=_MAX_BODY,
@@ -217,23 +231,26 @@ class _Paths:
             ),
             Route(
                 f"{base}/update",
-                {Op.WRITE: acts(self.update, ShareFields)},
+                {Op.WRITE: acts(self.update, ShareFields, shows=started | made)},
                 access=access, raw=raw,
                 help=f"Give one present share for a rekey of the {what}.",
             ),
             Route(
                 f"{base}/verify",
                 {
-                    Op.READ: acts(self.look_at_verification),
-                    Op.WRITE: acts(self.verify, ShareFields),
-                    Op.DELETE: acts(self.restart_verification),
+                    Op.READ: acts(self.look_at_verification, shows=Verification),
+                    Op.WRITE: acts(self.verify, ShareFields, shows=Verification | Verified),
+                    Op.DELETE: acts(self.restart_verification, shows=Verification),
                 },
                 access=access, raw=raw,
                 help=f"Prove that the new shares of the {what} have arrived.",
             ),
             Route(
                 backups,
-                {Op.READ: reads(self.read_backup), Op.DELETE: writes(self.remove_backup)},
+                {
+                    Op.READ: reads(self.read_backup, shows=Backup),
+                    Op.DELETE: writes(self.remove_backup),
+                },
                 help=f"Kept copies of PGP-encrypted shares of the {what}.",
             ),
         )  # fmt: skip

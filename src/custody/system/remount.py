@@ -1,6 +1,6 @@
 """`sys/remount`: gives a mount another path. The data lie under its id, so one row changes."""
 
-from typing import Final
+from typing import Final, TypedDict
 
 import msgspec
 
@@ -20,6 +20,26 @@ class RemountFields(Fields, frozen=True, kw_only=True):
 
     source: str = msgspec.field(default="", name="from")
     target: str = msgspec.field(default="", name="to")
+
+
+class Begun(TypedDict):
+    """A move, by its id."""
+
+    migration_id: str
+
+
+class Moved(TypedDict):
+    """From where to where, and how far."""
+
+    source_mount: str
+    target_mount: str
+    status: str
+
+
+class Status(Begun):
+    """What became of a move."""
+
+    migration_info: Moved
 
 
 def remount(request: Request, txn: SystemTransaction) -> Reply:
@@ -66,14 +86,14 @@ def _movable(txn: SystemTransaction, source: str, target: str) -> MountEntry:
 ROUTES: Final = (
     Route(
         "remount",
-        {Op.WRITE: writes(remount, RemountFields, shows={"migration_id": str})},
+        {Op.WRITE: writes(remount, RemountFields, shows=Begun)},
         access=Access.SUDO,
         top=True,
         help="Move a mount to another path.",
     ),
     Route(
         "remount/status/{migration_id}",
-        {Op.READ: reads(status, shows={"migration_id": str, "migration_info": dict[str, str]})},
+        {Op.READ: reads(status, shows=Status)},
         help="What became of the move of a mount.",
     ),
 )

@@ -1,6 +1,6 @@
 """`sys/rotate/rewrap`: encrypts anew what older encryption keys encrypted, beside requests."""
 
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from custody.base.clock import rfc3339
 from custody.base.store import Table, Transaction
@@ -10,6 +10,24 @@ from custody.core.confine import SystemRows, SystemTransaction
 from custody.core.rewrapping import Rewrap
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, acts, reads, writes
+
+
+class Idle(TypedDict):
+    """It was never begun."""
+
+    state: str
+
+
+class Progress(Idle):
+    """How far it is."""
+
+    term: int
+    table: str
+    rows: int
+    total: int
+    rewritten: int
+    started_time: str
+    finished_time: str
 
 
 def look(_request: Request, rows: SystemRows) -> Reply:
@@ -54,7 +72,11 @@ def _shown(found: Rewrap | None) -> dict[str, Any]:
 ROUTES: Final = (
     Route(
         "rotate/rewrap",
-        {Op.READ: reads(look), Op.WRITE: acts(start), Op.DELETE: writes(cancel)},
+        {
+            Op.READ: reads(look, shows=Progress | Idle),
+            Op.WRITE: acts(start, shows=Progress),
+            Op.DELETE: writes(cancel),
+        },
         access=Access.SUDO,
         help="Encrypt anew what older encryption keys encrypted; how far that is; cancel it.",
     ),

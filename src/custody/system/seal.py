@@ -1,6 +1,6 @@
 """`sys/`: sealing, and the encryption key: its status, its rotation and when it rotates itself."""
 
-from typing import Final
+from typing import Final, TypedDict
 
 from custody.base.clock import NANOSECOND, rfc3339
 from custody.base.codec import encode
@@ -32,6 +32,22 @@ class RotationFields(Fields, frozen=True, kw_only=True):
     enabled: bool | None = None
     interval: Duration | None = None
     max_operations: int | None = None
+
+
+class KeyStatus(TypedDict):
+    """The newest term of the encryption key."""
+
+    term: int
+    install_time: str
+    encryptions: int
+
+
+class Rotation(TypedDict):
+    """When the encryption key rotates by itself; no interval is 0."""
+
+    enabled: bool
+    interval: str | int
+    max_operations: int
 
 
 async def seal(_request: Request, desk: Act | Front) -> None:
@@ -96,7 +112,7 @@ def write_rotation(request: Request, txn: SystemTransaction) -> None:
 
 _ROTATE: Final = {Op.WRITE: acts(rotate)}
 _CONFIG: Final = {
-    Op.READ: reads(read_rotation, shows={"enabled": bool, "interval": int, "max_operations": int}),
+    Op.READ: reads(read_rotation, shows=Rotation),
     Op.WRITE: writes(write_rotation, RotationFields),
 }
 
@@ -104,7 +120,7 @@ ROUTES: Final = (
     Route("seal", {Op.WRITE: acts(seal)}, access=Access.SUDO, sealed=True, help="Seal this node."),
     Route(
         "key-status",
-        {Op.READ: acts(key_status, shows={"term": int, "install_time": str, "encryptions": int})},
+        {Op.READ: acts(key_status, shows=KeyStatus)},
         top=True,
         help="The encryption key's term.",
     ),

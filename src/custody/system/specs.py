@@ -1,7 +1,7 @@
 """`sys/internal/specs/openapi`: the API as OpenAPI, of the mounts that the caller may touch."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final, TypedDict
 
 from custody.core import mounts, openapi
 from custody.core.confine import SystemRows
@@ -20,6 +20,32 @@ class SpecFields(Fields, frozen=True, kw_only=True):
 
     generic_mount_paths: bool = False
     version: str = ""
+
+
+class _License(TypedDict):
+    name: str
+    url: str
+
+
+class _Info(TypedDict):
+    title: str
+    description: str
+    version: str
+    license: _License
+
+
+class _Server(TypedDict):
+    url: str
+
+
+class Document(TypedDict):
+    """The API as OpenAPI."""
+
+    openapi: str
+    info: _Info
+    servers: list[_Server]
+    paths: dict[str, dict[str, Any]]
+    components: dict[str, dict[str, Any]]
 
 
 def specification(request: Request, rows: SystemRows) -> Reply:
@@ -53,7 +79,7 @@ def _places(rows: SystemRows, entries: list[MountEntry], *, generic: bool) -> It
 _ACTION: Final = reads(
     specification,
     SpecFields,
-    shows={"openapi": str, "info": dict[str, object], "paths": dict[str, object]},
+    shows=Document,
 )
 
 ROUTES: Final = (

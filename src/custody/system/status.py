@@ -16,6 +16,14 @@ from custody.plugin.route import KIB, Access, Op, Route, acts, reads
 from custody.seals.config import SHAMIR
 from custody.system import holders
 from custody.system.share import decode_share
+from custody.system.status_shapes import (
+    Health,
+    Initialised,
+    InitStatus,
+    Leader,
+    Leaderless,
+    SealStanding,
+)
 
 _UNINITIALISED: Final = 501
 _SEALED: Final = 503
@@ -223,61 +231,38 @@ _STATES: Final = {
     472: "Secondary for disaster recovery.",
     473: "Standby for performance.",
 }
-_SEAL: Final[Mapping[str, object]] = {
-    "type": str,
-    "initialized": bool,
-    "sealed": bool,
-    "t": int,
-    "n": int,
-    "progress": int,
-    "nonce": str,
-    "version": str,
-    "migration": bool,
-    "recovery_seal": bool,
-    "storage_type": str,
-}
-_HEALTH: Final[Mapping[str, object]] = {
-    "initialized": bool,
-    "sealed": bool,
-    "standby": bool,
-    "performance_standby": bool,
-    "replication_performance_mode": str,
-    "replication_dr_mode": str,
-    "server_time_utc": int,
-    "version": str,
-}
 
 ROUTES: Final = (
     Route(
         "health",
-        {Op.READ: reads(health, HealthFields, shows=_HEALTH, statuses=_STATES)},
+        {Op.READ: reads(health, HealthFields, shows=Health, statuses=_STATES)},
         access=Access.PUBLIC, sealed=True, raw=True, head=True,
         help="The state of this node, also as a status code.",
     ),
     Route(
         "seal-status",
-        {Op.READ: acts(seal_status, shows=_SEAL)},
+        {Op.READ: acts(seal_status, shows=SealStanding)},
         access=Access.PUBLIC, sealed=True, raw=True,
         help="How far the unseal is.",
     ),
     Route(
         "init",
         {
-            Op.READ: reads(init_status, shows={"initialized": bool}),
-            Op.WRITE: acts(initialise, InitFields, shows={"root_token": str}),
+            Op.READ: reads(init_status, shows=InitStatus),
+            Op.WRITE: acts(initialise, InitFields, shows=Initialised),
         },
         access=Access.PUBLIC, sealed=True, raw=True, max_body=_MAX_INIT,
         help="Whether the store is initialised; initialise it.",
     ),
     Route(
         "unseal",
-        {Op.WRITE: acts(unseal, UnsealFields, shows=_SEAL)},
+        {Op.WRITE: acts(unseal, UnsealFields, shows=SealStanding)},
         access=Access.PUBLIC, sealed=True, raw=True, max_body=_MAX_BODY,
         help="Give one share of the unseal key.",
     ),
     Route(
         "leader",
-        {Op.READ: reads(leader, shows={"ha_enabled": bool})},
+        {Op.READ: reads(leader, shows=Leader | Leaderless)},
         access=Access.PUBLIC, sealed=True, raw=True,
         help="Who leads the cluster.",
     ),

@@ -6,6 +6,7 @@ from custody.base.errors import BadRequest, MultiError, NotFound, PermissionDeni
 from custody.plugin.fields import Duration, Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Access, Action, Engine, Handler, Op, Route, reads, writes
+from custody.plugin.shape import NULL, Keys
 from custody.system import token_roles
 from custody.system.token_creation import (
     CreateFields,
@@ -21,6 +22,7 @@ from custody.system.token_creation import (
 from custody.token import format as formats
 from custody.token import service, view
 from custody.token.entry import TokenEntry
+from custody.token.view import Lookup
 
 MAX_PAGE = 10_000  # accessors in one answer
 _MAX_BODY = 64 * KIB
@@ -213,62 +215,68 @@ ENGINE = Engine(
     routes=(
         Route(
             "create",
-            {Op.WRITE: writes(create, CreateFields)},
+            {Op.WRITE: writes(create, CreateFields, grants=True)},
             help="Make a token below the caller's.",
             max_body=_MAX_BODY,
         ),
         Route(
             "create-orphan",
-            {Op.WRITE: writes(create_orphan, CreateFields)},
+            {Op.WRITE: writes(create_orphan, CreateFields, grants=True)},
             help="Make a token without a parent.",
             max_body=_MAX_BODY,
         ),
         Route(
             "create/{role_name}",
-            {Op.WRITE: writes(create_by_role, CreateFields)},
+            {Op.WRITE: writes(create_by_role, CreateFields, grants=True)},
             help="Make a token as a role says.",
             max_body=_MAX_BODY,
         ),
         *token_roles.ROUTES,
         Route(
             "tidy",
-            {Op.WRITE: reads(tidy, statuses={202: "Begun."})},
+            {Op.WRITE: reads(tidy, shows=NULL, statuses={202: "Begun."})},
             help="Say that tokens are tidied all the time.",
             max_body=_MAX_BODY,
         ),
         Route(
             "lookup",
-            {Op.READ: reads(lookup), Op.WRITE: reads(lookup, TokenFields)},
+            {
+                Op.READ: reads(lookup, shows=Lookup),
+                Op.WRITE: reads(lookup, TokenFields, shows=Lookup),
+            },
             help="Show a token; without one in the body, the caller's.",
             max_body=_MAX_BODY,
         ),
         Route(
             "lookup-self",
-            {Op.READ: reads(lookup_self), Op.WRITE: reads(lookup_self, TokenFields)},
+            {
+                Op.READ: reads(lookup_self, shows=Lookup),
+                Op.WRITE: reads(lookup_self, TokenFields, shows=Lookup),
+            },
             help="Show the caller's token.",
             max_body=_MAX_BODY,
         ),
         Route(
             "lookup-accessor",
-            {Op.WRITE: reads(lookup_accessor, AccessorFields)},
+            {Op.WRITE: reads(lookup_accessor, AccessorFields, shows=Lookup)},
             help="Show a token by its accessor.",
             max_body=_MAX_BODY,
         ),
         Route(
             "renew",
-            {Op.WRITE: writes(renew, RenewFields)},
+            {Op.WRITE: writes(renew, RenewFields, grants=True)},
             help="Let a token live longer.",
             max_body=_MAX_BODY,
         ),
         Route(
             "renew-self",
-            {Op.WRITE: writes(renew_self, RenewFields)},
+            {Op.WRITE: writes(renew_self, RenewFields, grants=True)},
             help="Let the caller's token live longer.",
             max_body=_MAX_BODY,
         ),
         Route(
             "renew-accessor",
-            {Op.WRITE: writes(renew_accessor, RenewAccessorFields)},
+            {Op.WRITE: writes(renew_accessor, RenewAccessorFields, grants=True)},
             help="Let a token live longer, by its accessor.",
             max_body=_MAX_BODY,
         ),
@@ -299,7 +307,7 @@ ENGINE = Engine(
         ),
         Route(
             "accessors",
-            {Op.LIST: reads(list_accessors, PageFields)},
+            {Op.LIST: reads(list_accessors, PageFields, shows=Keys)},
             help="The accessors of all live tokens.",
             access=Access.SUDO,
             max_body=_MAX_BODY,

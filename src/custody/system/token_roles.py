@@ -1,6 +1,6 @@
 """`auth/token/roles`: what tokens that are made by way of a role may be."""
 
-from typing import Any, Final
+from typing import Any, Final, NotRequired, TypedDict
 
 from msgspec.structs import asdict, replace
 
@@ -9,6 +9,7 @@ from custody.base.store import Rows, Transaction
 from custody.plugin.fields import Duration, Fields, Strings
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Op, Route, reads, writes
+from custody.plugin.shape import Keys
 from custody.token import cidr, roles
 from custody.token.plan import clean_policies
 from custody.token.roles import TokenRole
@@ -62,6 +63,30 @@ class PageFields(Fields, frozen=True, kw_only=True):
 
     after: str = ""
     limit: int = 0
+
+
+class Role(TypedDict):
+    """A role; fields of no effect that may be left out are."""
+
+    name: str
+    allowed_policies: list[str]
+    disallowed_policies: list[str]
+    allowed_policies_glob: list[str]
+    disallowed_policies_glob: list[str]
+    orphan: bool
+    renewable: bool
+    path_suffix: str
+    allowed_entity_aliases: list[str] | None
+    period: int
+    explicit_max_ttl: int
+    token_period: int
+    token_explicit_max_ttl: int
+    token_no_default_policy: bool
+    token_type: str
+    token_bound_cidrs: NotRequired[list[str]]
+    bound_cidrs: NotRequired[list[str]]
+    token_num_uses: NotRequired[int]
+    token_strictly_bind_ip: NotRequired[bool]
 
 
 def read(request: Request, rows: Rows) -> Reply:
@@ -155,11 +180,15 @@ def _bounded(name: str, texts: list[str]) -> list[str]:
 
 
 ROUTES: Final = (
-    Route("roles", {Op.LIST: reads(list_names, PageFields)}, help="The names of token roles."),
+    Route(
+        "roles",
+        {Op.LIST: reads(list_names, PageFields, shows=Keys)},
+        help="The names of token roles.",
+    ),
     Route(
         "roles/{role_name}",
         {
-            Op.READ: reads(read),
+            Op.READ: reads(read, shows=Role),
             Op.WRITE: writes(write, RoleFields),
             Op.DELETE: writes(delete),
         },

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypedDict
 
 from custody.base.errors import BadRequest
 from custody.core.confine import SystemRows
@@ -40,6 +40,18 @@ class RandomFields(Fields, frozen=True, kw_only=True):
     bytes: int = 32
     source: str = "platform"
     format: str = "base64"
+
+
+class Sum(TypedDict):
+    """A digest, written as was asked for."""
+
+    sum: str
+
+
+class RandomBytes(TypedDict):
+    """Bytes, written as was asked for."""
+
+    random_bytes: str
 
 
 def digest(request: Request, _rows: SystemRows) -> Reply:
@@ -95,8 +107,8 @@ def _written(data: bytes, form: str) -> str:
     return data.hex() if form == "hex" else base64.b64encode(data).decode()
 
 
-_HASH: Final = {Op.WRITE: reads(digest, HashFields, shows={"sum": str})}
-_RANDOM: Final = {Op.WRITE: reads(random, RandomFields, shows={"random_bytes": str})}
+_HASH: Final = {Op.WRITE: reads(digest, HashFields, shows=Sum)}
+_RANDOM: Final = {Op.WRITE: reads(random, RandomFields, shows=RandomBytes)}
 
 ROUTES: Final = (
     Route("tools/hash", _HASH, help="The digest of some data."),

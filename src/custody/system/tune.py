@@ -11,7 +11,8 @@ from custody.core.confine import SystemRows, SystemTransaction
 from custody.core.mounts import AUTH, UPGRADING, MountEntry
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Handler, Op, Route, reads, writes
-from custody.system.mount_config import TUNE, TuneFields, changed, show_tune
+from custody.system.mount_config import TuneFields, changed, show_tune
+from custody.system.mount_shapes import AuthTune, SecretTune
 
 _FIXED: Final = (
     "default_lease_ttl", "max_lease_ttl", "description", "listing_visibility", "options",
@@ -102,13 +103,19 @@ def _upgraded(entry: MountEntry, options: Mapping[str, str]) -> bool:
 ROUTES: Final = (
     Route(
         "mounts/{path...}/tune",
-        {Op.READ: reads(_reader(""), shows=TUNE), Op.WRITE: writes(_writer(""), TuneFields)},
+        {
+            Op.READ: reads(_reader(""), shows=SecretTune | AuthTune),
+            Op.WRITE: writes(_writer(""), TuneFields),
+        },
         top=True,
         help="The configuration of a mount, also of an auth mount as auth/<path>.",
     ),
     Route(
         "auth/{path...}/tune",
-        {Op.READ: reads(_reader(AUTH), shows=TUNE), Op.WRITE: writes(_writer(AUTH), TuneFields)},
+        {
+            Op.READ: reads(_reader(AUTH), shows=AuthTune),
+            Op.WRITE: writes(_writer(AUTH), TuneFields),
+        },
         access=Access.SUDO,
         top=True,
         help="The configuration of an auth mount.",

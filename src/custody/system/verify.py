@@ -1,7 +1,7 @@
 """`sys/verify`: what the check of everything stored has found, and a check at once."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final, cast
+from typing import Final, TypedDict, cast
 
 from custody.base.clock import NANOSECOND, rfc3339
 from custody.base.errors import BadRequest
@@ -18,6 +18,43 @@ class VerifyFields(Fields, frozen=True, kw_only=True):
     """What to check; nothing named is everything."""
 
     parts: Strings = Strings()
+
+
+class Finding(TypedDict):
+    """A row that is not what was written; its key in hex."""
+
+    table: str
+    key: str
+    reason: str
+
+
+class NoCheck(TypedDict):
+    """No check was begun yet."""
+
+    parts: list[str]
+    state: str
+
+
+class Last(NoCheck):
+    """The last check, or how far it is."""
+
+    part: str
+    started_time: str
+    finished_time: str
+    rows: int
+    found: int
+    findings: list[Finding]
+    unfinished: list[str]
+
+
+class Checked(TypedDict):
+    """What a check at once has found."""
+
+    rows: int
+    found: int
+    findings: list[Finding]
+    unfinished: list[str]
+    duration_ms: int
 
 
 def last(_request: Request, rows: SystemRows) -> Reply:
@@ -70,20 +107,12 @@ def _shown(findings: Iterable[StoredFinding]) -> list[Mapping[str, str]]:
     ]
 
 
-_CHECKED: Final[Mapping[str, object]] = {
-    "rows": int,
-    "found": int,
-    "findings": list[dict[str, str]],
-    "unfinished": list[str],
-    "duration_ms": int,
-}
-
 ROUTES: Final = (
     Route(
         "verify",
         {
-            Op.READ: reads(last, shows={"parts": list[str], "state": str}),
-            Op.WRITE: acts(verify, VerifyFields, shows=_CHECKED),
+            Op.READ: reads(last, shows=Last | NoCheck),
+            Op.WRITE: acts(verify, VerifyFields, shows=Checked),
         },
         access=Access.SUDO,
         help="Whether what is stored is what was written.",

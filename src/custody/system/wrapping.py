@@ -1,6 +1,6 @@
 """`sys/wrapping`: putting answers away under tokens of a single use, and getting them out."""
 
-from typing import Final
+from typing import Any, Final, TypedDict
 
 from msgspec.structs import replace
 
@@ -11,6 +11,7 @@ from custody.core.confine import SystemRows, SystemTransaction
 from custody.plugin.fields import Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Access, Op, Route, reads, writes
+from custody.plugin.shape import NULL
 
 _MAX_BODY: Final = 64 * KIB
 
@@ -19,6 +20,22 @@ class TokenFields(Fields, frozen=True, kw_only=True):
     """A wrapping token; without one, the caller's own token is meant."""
 
     token: str = ""
+
+
+class Waiting(TypedDict):
+    """What is known of a wrapping token that was not used yet."""
+
+    creation_path: str
+    creation_time: str
+    creation_ttl: int
+
+
+class PublicKey(TypedDict):
+    """The key against which wrapping tokens that are JWTs are checked; numbers as texts."""
+
+    jwt_curve: str
+    jwt_x: str
+    jwt_y: str
 
 
 def wrap_body(request: Request, _rows: SystemRows) -> Reply:
@@ -74,33 +91,40 @@ def public_key(_request: Request, rows: SystemRows) -> Reply:
 ROUTES: Final = (
     Route(
         "wrapping/wrap",
-        {Op.WRITE: reads(wrap_body, free=True)},
+        {Op.WRITE: reads(wrap_body, free=True, shows=NULL)},
         top=True,
         clear_numbers=frozenset(),
         help="Put what is sent away under a wrapping token.",
     ),
     Route(
         "wrapping/unwrap",
-        {Op.WRITE: writes(unwrap, TokenFields, essential=True)},
+        {
+            Op.WRITE: writes(
+                unwrap, TokenFields, essential=True, shows=dict[str, Any] | None, grants=True
+            )
+        },
         max_body=_MAX_BODY,
         clear_numbers=frozenset(),
         help="Get out, once, what a wrapping token holds.",
     ),
     Route(
         "wrapping/rewrap",
-        {Op.WRITE: writes(rewrap, TokenFields)},
+        {Op.WRITE: writes(rewrap, TokenFields, shows=NULL)},
         max_body=_MAX_BODY,
         help="Move what a wrapping token holds to a new one.",
     ),
     Route(
         "wrapping/pubkey",
-        {Op.READ: reads(public_key)},
+        {Op.READ: reads(public_key, shows=PublicKey)},
         access=Access.PUBLIC,
         help="The public key of wrapping tokens in the form of a JWT (X-Vault-Wrap-Format: jwt).",
     ),
     Route(
         "wrapping/lookup",
-        {Op.READ: reads(lookup), Op.WRITE: reads(lookup, TokenFields)},
+        {
+            Op.READ: reads(lookup, shows=Waiting),
+            Op.WRITE: reads(lookup, TokenFields, shows=Waiting),
+        },
         access=Access.PUBLIC,
         max_body=_MAX_BODY,
         help="What is known of a wrapping token, without using it.",

@@ -1,10 +1,37 @@
 """What callers are shown of a token."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from custody.base.clock import NANOSECOND, rfc3339
 from custody.token.entry import ROOT_PATH, TokenEntry
+
+
+class Lookup(TypedDict):
+    """What is shown of a token."""
+
+    accessor: str
+    creation_time: int
+    creation_ttl: int
+    display_name: str
+    entity_id: str
+    expire_time: str | None
+    explicit_max_ttl: int
+    id: str
+    meta: dict[str, str] | None
+    num_uses: int
+    orphan: bool
+    path: str
+    policies: list[str]
+    ttl: int
+    type: str
+    issue_time: NotRequired[str]
+    renewable: NotRequired[bool]
+    period: NotRequired[int]
+    role: NotRequired[str]
+    bound_cidrs: NotRequired[list[str]]
+    last_renewal: NotRequired[str]
+    last_renewal_time: NotRequired[int]
 
 
 def lookup(entry: TokenEntry, token: str, now_ns: int) -> Mapping[str, Any]:

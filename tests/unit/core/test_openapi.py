@@ -8,7 +8,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 from tests.unit.system.test_tune import METHOD
 
-from custody.core.openapi import Mounted, document, modern
+from custody.core.openapi import Mounted, answers, document, modern
 from custody.core.router import captures
 from custody.plugin.fields import kind_of
 from custody.plugin.route import Access, Engine, Op
@@ -84,7 +84,8 @@ def test_every_route_verb_field_and_type_is_in_it(engine: Engine) -> None:
         for op, action in route.actions.items():
             operation = item[METHODS[op]]
             assert {"403", "404", "500"} <= operation["responses"].keys()
-            assert {"200", "204"} & operation["responses"].keys()
+            if any(answers(action)):
+                assert {"200", "204"} & operation["responses"].keys()
             names = {one["name"] for one in operation.get("parameters", ())}
             if op in {Op.LIST, Op.SCAN}:
                 assert op.value in names

@@ -17,6 +17,7 @@ from custody.engines.kv.entries import PLAIN_PAYLOAD
 from custody.engines.kv.names import decode_name
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import MIB, Engine, Op, Route, reads, writes
+from custody.plugin.shape import Keys
 from custody.plugin.storage import Storage
 
 MAX_PAYLOAD = 1 * MIB  # bytes of JSON
@@ -120,9 +121,9 @@ ENGINE = Engine(
         Route(
             "{path...}",
             {
-                Op.READ: reads(read),
-                Op.LIST: reads(list_names),
-                Op.SCAN: reads(scan_paths),
+                Op.READ: reads(read, shows=dict[str, Any]),
+                Op.LIST: reads(list_names, shows=Keys),
+                Op.SCAN: reads(scan_paths, shows=Keys),
                 Op.WRITE: writes(write, free=True),
                 Op.DELETE: writes(delete),
             },

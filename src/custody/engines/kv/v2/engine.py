@@ -1,46 +1,16 @@
 """KV version 2 as a value: the table of its routes."""
 
-from collections.abc import Mapping
-
 from custody.engines.kv.v2 import absent, config, data, listing, metadata, versions
 from custody.engines.kv.v2.adoption import adopt
 from custody.engines.kv.v2.config import ConfigBody
 from custody.engines.kv.v2.data import DataBody, SubkeysQuery, VersionQuery
 from custody.engines.kv.v2.listing import PageQuery
 from custody.engines.kv.v2.metadata import MetadataBody
+from custody.engines.kv.v2.shapes import Details, Metadata, Secret, Settings, Subkeys, Version
 from custody.engines.kv.v2.survival import SURVIVAL
 from custody.engines.kv.v2.versions import VersionsBody
 from custody.plugin.route import MIB, Engine, Op, Route, reads, writes
-
-_Shows = Mapping[str, object]
-_CONFIG: _Shows = {
-    "cas_required": bool,
-    "delete_version_after": str,
-    "max_versions": int,
-    "metadata_cas_required": bool,
-}
-_VERSION: _Shows = {
-    "created_time": str,
-    "custom_metadata": dict[str, str] | None,
-    "deletion_time": str,
-    "destroyed": bool,
-    "version": int,
-}
-_SECRET: _Shows = {"data": dict[str, object], "metadata": dict[str, object]}
-_SUBKEYS: _Shows = {"subkeys": dict[str, object], "metadata": dict[str, object]}
-_METADATA: _Shows = {
-    "cas_required": bool,
-    "created_time": str,
-    "current_version": int,
-    "custom_metadata": dict[str, str] | None,
-    "delete_version_after": str,
-    "max_versions": int,
-    "oldest_version": int,
-    "updated_time": str,
-    "versions": dict[str, object],
-}
-_KEYS: _Shows = {"keys": list[str]}
-_DETAILS: _Shows = {"keys": list[str], "key_info": dict[str, object]}
+from custody.plugin.shape import NULL, Keys
 
 ENGINE = Engine(
     kind="kv",
@@ -54,7 +24,7 @@ ENGINE = Engine(
         Route(
             "config",
             {
-                Op.READ: reads(config.read_config, shows=_CONFIG),
+                Op.READ: reads(config.read_config, shows=Settings),
                 Op.WRITE: writes(config.write_config, ConfigBody),
             },
             help="Settings of the mount, which its secrets inherit.",
@@ -62,10 +32,10 @@ ENGINE = Engine(
         Route(
             "data/{path...}",
             {
-                Op.READ: reads(data.read_data, VersionQuery, shows=_SECRET),
-                Op.WRITE: writes(data.write_data, DataBody, shows=_VERSION),
-                Op.PATCH: writes(data.patch_data, DataBody, shows=_VERSION),
-                Op.DELETE: writes(data.delete_data),
+                Op.READ: reads(data.read_data, VersionQuery, shows=Secret),
+                Op.WRITE: writes(data.write_data, DataBody, shows=Version),
+                Op.PATCH: writes(data.patch_data, DataBody, shows=Version),
+                Op.DELETE: writes(data.delete_data, shows=NULL),
             },
             help="Read, write, patch or delete the payload of a secret.",
             max_body=2 * MIB,
@@ -74,33 +44,33 @@ ENGINE = Engine(
         ),
         Route(
             "subkeys/{path...}",
-            {Op.READ: reads(data.read_subkeys, SubkeysQuery, shows=_SUBKEYS)},
+            {Op.READ: reads(data.read_subkeys, SubkeysQuery, shows=Subkeys)},
             help="The structure of a secret with its values replaced by null.",
         ),
         Route(
             "delete/{path...}",
-            {Op.WRITE: writes(versions.delete_versions, VersionsBody)},
+            {Op.WRITE: writes(versions.delete_versions, VersionsBody, shows=NULL)},
             help="Mark versions of a secret deleted.",
         ),
         Route(
             "undelete/{path...}",
-            {Op.WRITE: writes(versions.undelete_versions, VersionsBody)},
+            {Op.WRITE: writes(versions.undelete_versions, VersionsBody, shows=NULL)},
             help="Make deleted versions of a secret readable again.",
         ),
         Route(
             "destroy/{path...}",
-            {Op.WRITE: writes(versions.destroy_versions, VersionsBody)},
+            {Op.WRITE: writes(versions.destroy_versions, VersionsBody, shows=NULL)},
             help="Erase versions of a secret for good.",
         ),
         Route(
             "metadata/{path...}",
             {
-                Op.READ: reads(metadata.read_metadata, shows=_METADATA),
-                Op.LIST: reads(listing.list_names, PageQuery, shows=_KEYS),
-                Op.SCAN: reads(listing.scan_paths, PageQuery, shows=_KEYS),
-                Op.WRITE: writes(metadata.write_metadata, MetadataBody),
-                Op.PATCH: writes(metadata.patch_metadata, MetadataBody),
-                Op.DELETE: writes(metadata.delete_metadata),
+                Op.READ: reads(metadata.read_metadata, shows=Metadata),
+                Op.LIST: reads(listing.list_names, PageQuery, shows=Keys),
+                Op.SCAN: reads(listing.scan_paths, PageQuery, shows=Keys),
+                Op.WRITE: writes(metadata.write_metadata, MetadataBody, shows=NULL),
+                Op.PATCH: writes(metadata.patch_metadata, MetadataBody, shows=NULL),
+                Op.DELETE: writes(metadata.delete_metadata, shows=NULL),
             },
             help="Settings and history of a secret, and the names of secrets.",
             exists=data.secret_exists,
@@ -108,8 +78,8 @@ ENGINE = Engine(
         Route(
             "detailed-metadata/{path...}",
             {
-                Op.LIST: reads(listing.list_details, PageQuery, shows=_DETAILS),
-                Op.SCAN: reads(listing.scan_details, PageQuery, shows=_DETAILS),
+                Op.LIST: reads(listing.list_details, PageQuery, shows=Details),
+                Op.SCAN: reads(listing.scan_details, PageQuery, shows=Details),
             },
             help="The names of secrets with the metadata of each.",
         ),
