@@ -247,7 +247,7 @@ def _described(connection: Connection, request: Request) -> str:
     from custody.cli import instead  # noqa: PLC0415 only this option pays for it
 
     if connection.show is Show.POLICY:
-        return instead.policy(request)
+        return instead.policy([request])
     return instead.curl(connection, request)
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from custody.cli import output
 from custody.cli.environment import Environment
+from custody.cli.errors import UsageError
 from custody.cli.flags import Flag, Kind, Options
 from custody.cli.progress import Progress
+from custody.cli.request import Instead, Request
 
 if TYPE_CHECKING:
     from custody.cli.client import Client
@@ -30,9 +32,10 @@ HTTP = (
     Flag("mfa", "An MFA credential, id[:passcode].", Kind.TEXTS, variable="MFA"),
     Flag("namespace", "The namespace to work in.", alias="ns", variable="NAMESPACE"),
     Flag("non-interactive", "Never ask on the terminal.", Kind.SWITCH),
-    Flag("output-curl-string", "Print a line that sends the request by curl; send nothing.",
+    Flag("output-curl-string", "Print a line that sends the request by curl; change nothing.",
          Kind.SWITCH),
-    Flag("output-policy", "Print the policy that allows the request; send nothing.", Kind.SWITCH),
+    Flag("output-policy", "Print the policy that allows the command; change nothing.",
+         Kind.SWITCH),
     Flag("policy-override", "Override a soft-mandatory policy.", Kind.SWITCH),
     Flag("tls-server-name", "The name to expect in the server's certificate.",
          variable="TLS_SERVER_NAME"),
@@ -90,6 +93,22 @@ class Context:
         from custody.cli.settings import connection  # noqa: PLC0415 for the same reason
 
         return Client(connection(self.options, self.environment, with_token=with_token))
+
+    def needs(self, *requests: Request, one: bool = True) -> None:
+        """Where -output-policy asks for it, end here with the policy for all `requests`.
+
+        A command that sends more than one names all of them so. With `one` false there is none
+        of them that stands for the command: -output-curl-string is a UsageError.
+        """
+        from custody.cli.settings import Show, shown  # noqa: PLC0415 for the same reason
+
+        asked = shown(self.options)
+        if asked is Show.POLICY:
+            from custody.cli import instead  # noqa: PLC0415 only this option pays for it
+
+            raise Instead(instead.policy(requests))
+        if asked is Show.CURL and not one:
+            raise UsageError("-output-curl-string shows one request, and this command is more than one")
 
     @property
     def is_table(self) -> bool:

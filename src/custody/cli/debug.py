@@ -19,6 +19,7 @@ from custody.cli.command import FORMAT, HTTP, Command, Context, Example
 from custody.cli.errors import CommandError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.output import to_json
+from custody.cli.request import Request
 
 if TYPE_CHECKING:
     from custody.cli.client import Client
@@ -74,6 +75,8 @@ def run(context: Context) -> int:
     for target in targets:
         if target not in _TARGETS:
             raise UsageError(f"unknown target {target}: there is {', '.join(sorted(_TARGETS))}")
+    paths = (path for target in targets for path in _TARGETS[target].values())
+    context.needs(*(Request("GET", path) for path in paths), one=False)
     began = clock.now_ns()
     place = _place(context, began)
     findings = _Findings()

@@ -7,6 +7,7 @@ from custody.base.diagnosis import Diagnosis, State, fail, warn, well
 from custody.cli import doctor_client, doctor_server, output
 from custody.cli.command import ANY, FORMAT, HTTP, Command, Context, Example
 from custody.cli.flags import Flag, Kind
+from custody.cli.request import Request
 
 _CONFIG = "configuration"
 _CODES = {State.OK: 0, State.WARN: 2, State.FAIL: 1}  # as Vault's `operator diagnose`
@@ -15,6 +16,7 @@ _CODES = {State.OK: 0, State.WARN: 2, State.FAIL: 1}  # as Vault's `operator dia
 def run(context: Context) -> int:
     """Examine all that can be seen from here; 0 all well, 1 something fails, 2 warnings only."""
     clock, found = SystemClock(), list[Diagnosis]()
+    context.needs(*(Request("GET", path) for path in doctor_server.ASKED), one=False)
     files = [*context.options.texts("config"), *context.arguments]
     found += _node(context, files)
     found += doctor_client.examine(context)

@@ -22,13 +22,16 @@ _PATIENCE = 10.0  # seconds
 _SKEW = 5  # seconds that the two clocks may differ
 _SHORT = 3600  # seconds of life left, below which a token is to be renewed
 _FORBIDDEN = 403
+_HEALTH, _SELF, _DEVICES, _VERIFIED = ASKED = (
+    "sys/health", "auth/token/lookup-self", "sys/audit", "sys/verify",
+)  # fmt: skip
 
 
 def examine(context: Context, clock: Clock) -> Iterator[Diagnosis]:
     """Everything that the server tells; what it tells nobody without a token, only with one."""
     try:
         client = context.client().preparing().in_root_namespace()
-        health = client.read("sys/health", {"sealedcode": 200, "uninitcode": 200})
+        health = client.read(_HEALTH, {"sealedcode": 200, "uninitcode": 200})
     except CommandError as error:
         text, _, hint = str(error).partition("\n\n")
         yield fail(_SERVER, text, hint or "correct how it is reached")
@@ -93,7 +96,7 @@ def _time(health: Mapping[str, Any], now: int) -> Iterator[Diagnosis]:
 
 def _with_token(client: "Client") -> Iterator[Diagnosis]:
     try:
-        found = client.read("auth/token/lookup-self").get("data") or {}
+        found = client.read(_SELF).get("data") or {}
     except RemoteError as error:
         if error.status != _FORBIDDEN:
             yield fail(_TOKEN, str(error).partition("\n\n")[0], "custody login")
@@ -122,7 +125,7 @@ def _life(found: Mapping[str, Any]) -> Iterator[Diagnosis]:
 
 def _audited(client: "Client") -> Iterator[Diagnosis]:
     try:
-        devices = client.read("sys/audit").get("data") or {}
+        devices = client.read(_DEVICES).get("data") or {}
     except RemoteError:
         return  # this token may not know
     if devices:
@@ -138,7 +141,7 @@ def _audited(client: "Client") -> Iterator[Diagnosis]:
 def _whole(client: "Client") -> Iterator[Diagnosis]:
     """What the server itself has found wrong with what it keeps."""
     try:
-        found = client.read("sys/verify").get("data") or {}
+        found = client.read(_VERIFIED).get("data") or {}
     except RemoteError:
         return  # this token may not know
     if found.get("found"):

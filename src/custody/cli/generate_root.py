@@ -12,6 +12,7 @@ from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.prompt import share
 from custody.cli.rekey import read_pgp_keys
+from custody.cli.request import Request
 
 if TYPE_CHECKING:
     from custody.cli.client import Client
@@ -33,6 +34,8 @@ def generate_root(context: Context) -> int:
     if options.switch("cancel"):
         _ask(client, "DELETE", "attempt", None, "Error canceling root token generation")
         return context.done("Success! Root token generation canceled (if it was started)")
+    if not options.switch("status"):
+        context.needs(Request("GET", f"{_BASE}/attempt"), Request("PUT", f"{_BASE}/update"))
     failure = "Error getting root generation status"
     status = _ask(client, "GET", "attempt", None, failure)
     if options.switch("status"):

@@ -1,11 +1,21 @@
 """What -output-curl-string and -output-policy print instead of sending a request."""
 
 import shlex
+from collections.abc import Iterable, Iterator
+from typing import Final
 from urllib.parse import quote, urlencode
 
 from custody.cli.output import to_json
 from custody.cli.request import Request
 from custody.cli.settings import Connection
+from custody.core.mounts import SYS
+from custody.core.router import RouteTable
+from custody.plugin.route import Access, Op
+from custody.serve.catalog import load
+
+_CREATE: Final = "auth/token/create"
+_BY_SUDO: Final = ("no_parent", "period", "id")  # fields of a new token that need it
+_OPEN: Final = frozenset({Access.PUBLIC, Access.OPTIONAL})
 
 # Asked for when the line is run, so that the token stays out of the terminal and its history.
 _CREDENTIAL = '-H "X-Vault-Token: $(custody print token)"'
@@ -58,36 +68,59 @@ def _tls(connection: Connection) -> list[str]:
     return ["--insecure", *words] if tls.skip_verify else words
 
 
-def policy(request: Request) -> str:
-    """The policy that allows `request`; `sudo` where this release's own route asks for it."""
-    capabilities = list(_CAPABILITIES.get(request.method, ("read",)))
+def policy(requests: Iterable[Request]) -> str:
+    """The policy that allows all of `requests`, and remarks on those that need more or none.
+
+    What needs `sudo`, or no token at all, is told by this release's own routes.
+    """
+    wanted: dict[str, list[str]] = {}
+    remarks: list[str] = []
+    for request in requests:
+        access = _access(request)
+        if access in _OPEN:
+            remarks.append(f"# {request.path} needs no policy: it is answered without a token")
+            continue
+        known = wanted.setdefault(request.path, [])
+        asked = [*_capabilities(request), *(["sudo"] if access is Access.SUDO else [])]
+        known += [capability for capability in asked if capability not in known]
+        remarks += _remarks(request)
+    return "\n\n".join([*dict.fromkeys(remarks), *(_block(*each) for each in wanted.items())])
+
+
+def _block(path: str, capabilities: Iterable[str]) -> str:
+    listed = ", ".join(f'"{capability}"' for capability in capabilities)
+    quoted = path.replace("\\", "\\\\").replace('"', '\\"')
+    return f'path "{quoted}" {{\n  capabilities = [{listed}]\n}}'
+
+
+def _capabilities(request: Request) -> Iterable[str]:
     for verb in ("list", "scan"):
         if (verb, "true") in request.parameters:
-            capabilities = [verb]
-    if _needs_sudo(request):
-        capabilities.append("sudo")
-    listed = ", ".join(f'"{capability}"' for capability in capabilities)
-    path = request.path.replace("\\", "\\\\").replace('"', '\\"')
-    return f'path "{path}" {{\n  capabilities = [{listed}]\n}}'
+            return [verb]
+    return _CAPABILITIES.get(request.method, ("read",))
 
 
-def _needs_sudo(request: Request) -> bool:
-    from custody.core.mounts import SYS  # noqa: PLC0415 only this option pays for the routes
-    from custody.core.router import RouteTable  # noqa: PLC0415 as above
-    from custody.plugin.route import Access, Op  # noqa: PLC0415 as above
-    from custody.serve.catalog import load  # noqa: PLC0415 as above
+def _remarks(request: Request) -> Iterator[str]:
+    if request.path == _CREATE and (request.body or {}).get("policies"):
+        yield (
+            f'# a token without "sudo" on {_CREATE} can give only policies that it holds itself'
+        )
 
-    places = {SYS.path: SYS.kind, "auth/token/": "token"}
-    for place, kind in places.items():
-        if not request.path.startswith(place):
-            continue
-        match = RouteTable(load()[kind]).match(request.path.removeprefix(place))
-        if match is None:
-            return False
-        verbs = {"GET": Op.READ, "PATCH": Op.PATCH, "DELETE": Op.DELETE}
-        op = verbs.get(request.method, Op.WRITE)
-        if ("list", "true") in request.parameters:
-            op = Op.LIST
-        action = match.route.actions.get(op)
-        return ((action and action.access) or match.route.access) is Access.SUDO
-    return False
+
+def _access(request: Request) -> Access:
+    """Who may send `request`, as far as the built-in mounts tell."""
+    if request.path == _CREATE and any((request.body or {}).get(name) for name in _BY_SUDO):
+        return Access.SUDO
+    for place, kind in ((SYS.path, SYS.kind), ("auth/token/", "token")):
+        if request.path.startswith(place):
+            match = RouteTable(load()[kind]).match(request.path.removeprefix(place))
+            if match is not None:
+                action = match.route.actions.get(_op(request))
+                return (action and action.access) or match.route.access
+    return Access.AUTHENTICATED
+
+
+def _op(request: Request) -> Op:
+    if ("list", "true") in request.parameters:
+        return Op.LIST
+    return {"GET": Op.READ, "PATCH": Op.PATCH, "DELETE": Op.DELETE}.get(request.method, Op.WRITE)

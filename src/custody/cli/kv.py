@@ -9,6 +9,7 @@ from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.kv_path import Location, locate, versioned
 from custody.cli.logical import PAGE, show_list, stdin_of
+from custody.cli.request import Request
 
 if TYPE_CHECKING:
     from custody.cli.client import Client
@@ -88,6 +89,8 @@ def patch(context: Context) -> int:
     if not location.versioned:
         raise RemoteError("K/V engine mount must be version 2 for patch support")
     path = location.api("data")
+    if method == "rw":
+        context.needs(Request("GET", path), Request("PUT", path))
     return _written(context, path, lambda: _patched(context, client, path, changes))
 
 

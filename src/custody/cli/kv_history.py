@@ -7,6 +7,7 @@ from custody.cli.flags import Flag, Kind
 from custody.cli.kv import MOUNT
 from custody.cli.kv_path import locate
 from custody.cli.logical import PAGE, show_list
+from custody.cli.request import Request
 
 _EMPTY = 2  # exit code when there is nothing there
 
@@ -34,6 +35,7 @@ def rollback(context: Context) -> int:
     if not location.versioned:
         raise RemoteError("K/V engine mount must be version 2 for rollback support")
     path, preparing = location.api("data"), client.preparing()
+    context.needs(Request("GET", path), Request("PUT", path))
     try:
         current = (preparing.read(path).get("data") or {}).get("metadata") or {}
         found = (preparing.read(path, {"version": version}).get("data") or {}).get("data")

@@ -11,10 +11,12 @@ from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.logical import stdin_of
 from custody.cli.prompt import ask
+from custody.cli.request import Request
 
 if TYPE_CHECKING:
     from custody.cli.client import Client
 
+_SELF = "auth/token/lookup-self"
 Method = Callable[[Context, "Client"], Mapping[str, Any]]
 
 
@@ -52,8 +54,9 @@ def run(context: Context) -> int:
 
 def _with_token(context: Context, client: "Client") -> Mapping[str, Any]:
     """The token itself is the proof: look it up, and answer as a login would."""
+    context.needs(Request("GET", _SELF), one=False)
     token = _given_token(context)
-    answer = client.with_token(token).preparing().read("auth/token/lookup-self")
+    answer = client.with_token(token).preparing().read(_SELF)
     found = answer.get("data") or {}
     own, identity = found.get("policies") or [], found.get("identity_policies") or []
     auth = {

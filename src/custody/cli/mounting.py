@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from custody.cli.command import Command, Context, Example
 from custody.cli.errors import RemoteError
 from custody.cli.flags import Flag, Kind
+from custody.cli.request import Request
 
 if TYPE_CHECKING:
     from custody.cli.client import Client
@@ -19,6 +20,8 @@ _LISTS = (
 _TEXTS = (
     "default-lease-ttl", "max-lease-ttl", "listing-visibility", "plugin-version", "token-type",
 )  # fmt: skip
+_UNMOUNTS = "sys/unmounts"
+_MOVE = "sys/remount"
 _POLL = 0.2  # seconds between looks at a move
 
 SETTINGS = (
@@ -139,6 +142,9 @@ def disable(side: Side) -> Callable[[Context], int]:
         client = context.client()
         target = f"{side.api}/{path.rstrip('/')}"
         waits = context.options.switch("wait")
+        if waits:
+            listed = Request("GET", _UNMOUNTS, (("list", "true"),))
+            context.needs(Request("GET", side.api), Request("DELETE", target), listed)
         try:
             accessor = _accessor(client, side, path) if waits else ""
             client.delete(target)
@@ -160,7 +166,7 @@ def _accessor(client: "Client", side: Side, path: str) -> str:
 def _wait_until_deleted(context: Context, client: "Client", accessor: str) -> None:
     with context.progress("Deleting") as progress:
         while True:
-            known = (client.list("sys/unmounts").get("data") or {}).get("key_info") or {}
+            known = (client.list(_UNMOUNTS).get("data") or {}).get("key_info") or {}
             found: Mapping[str, Any] = next(
                 (one for one in known.values() if one.get("accessor") == accessor), {}
             )
@@ -177,8 +183,9 @@ def move(side: Side) -> Callable[[Context], int]:
         source, target = (path_of(word) for word in context.arguments)
         client = context.client()
         body = {"from": f"{side.under}{source}", "to": f"{side.under}{target}"}
+        context.needs(Request("POST", _MOVE), Request("GET", f"{_MOVE}/status/+"))
         try:
-            answer = client.write("sys/remount", body, method="POST")
+            answer = client.write(_MOVE, body, method="POST")
             number = str((answer.get("data") or {}).get("migration_id", ""))
             what = f"moving {side.noun} {source} to {target}, with migration ID {number}"
             context.done(f"Started {what}")
@@ -195,7 +202,7 @@ def move(side: Side) -> Callable[[Context], int]:
 def _wait(context: Context, client: "Client", number: str) -> str:
     with context.progress("Moving") as progress:
         while True:
-            found = client.read(f"sys/remount/status/{number}").get("data") or {}
+            found = client.read(f"{_MOVE}/status/{number}").get("data") or {}
             status = str((found.get("migration_info") or {}).get("status", ""))
             if status != "in-progress":
                 return status

@@ -9,6 +9,7 @@ from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.prompt import ask
 from custody.cli.rekey import read_pgp_keys
+from custody.cli.request import Request
 from custody.cli.status import key_status_rows, show
 
 _SHARES, _THRESHOLD = 5, 3
@@ -23,7 +24,7 @@ def init(context: Context) -> int:
         return _init_status(context)
     try:
         client = context.client()
-        recovers = bool(client.read("sys/seal-status").get("recovery_seal"))
+        recovers = bool(client.preparing().read("sys/seal-status").get("recovery_seal"))
         body = _wish(context, recovers=recovers)
         answer = client.write("sys/init", body)
     except RemoteError as error:
@@ -149,6 +150,7 @@ def seal(context: Context) -> int:
 
 def rotate(context: Context) -> int:
     """Add a new encryption key; older ones still open what they sealed."""
+    context.needs(Request("PUT", "sys/rotate"), Request("GET", "sys/key-status"))
     try:
         context.client().write("sys/rotate")
     except RemoteError as error:
@@ -173,10 +175,13 @@ def key_status(context: Context) -> int:
 
 def verify(context: Context) -> int:
     """Check everything stored, part by part; 2 when something is wrong or was not finished."""
+    only_last = context.options.switch("status")
+    checks = () if only_last else (Request("PUT", "sys/verify"),)
+    context.needs(Request("GET", "sys/verify"), *checks)
     client = context.client().patient(_VERIFY_SECONDS)
     try:
         last = client.read("sys/verify").get("data") or {}
-        if context.options.switch("status"):
+        if only_last:
             return _verified(context, last, f"Last check: {_state(last)}.")
         whole: dict[str, Any] = {"rows": 0, "found": 0, "findings": [], "unfinished": []}
         parts = last.get("parts") or ()

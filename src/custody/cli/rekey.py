@@ -13,6 +13,7 @@ from custody.cli.command import Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.prompt import share
+from custody.cli.request import Request
 
 if TYPE_CHECKING:
     from custody.cli.client import Client
@@ -105,6 +106,7 @@ class _Run:
 
     def give(self) -> int:
         """Give one present share."""
+        self._needs("init", "update")
         status = self._ask("GET", "init", None, "Error getting rekey status")
         if not status.get("started"):
             raise UsageError(
@@ -121,6 +123,8 @@ class _Run:
         if wish == "cancel":
             self._ask("DELETE", "verify", None, "Error canceling verification")
             return self._context.done("Success! Canceled rekey verification")
+        if wish != "status":
+            self._needs("verify", "verify")
         status = self._ask("GET", "verify", None, "Error getting rekey verification status")
         if wish == "status":
             return self._show_verification(status)
@@ -149,6 +153,10 @@ class _Run:
         except RemoteError as error:
             raise error.about("Error deleting rekey backed up keys") from error
         return self._context.done("Success! Delete backed up keys (if they existed)")
+
+    def _needs(self, read: str, written: str) -> None:
+        base = self._base
+        self._context.needs(Request("GET", f"{base}/{read}"), Request("PUT", f"{base}/{written}"))
 
     def _give(self, path: str, operation: str, status: Mapping[str, Any]) -> Mapping[str, Any]:
         nonce = str(status.get("nonce", ""))

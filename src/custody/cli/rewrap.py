@@ -8,25 +8,30 @@ from custody.cli import output
 from custody.cli.command import Command, Context, Example
 from custody.cli.errors import RemoteError
 from custody.cli.flags import Flag, Kind
+from custody.cli.request import Request
 
 if TYPE_CHECKING:
     from custody.cli.client import Client
 
+_PATH = "sys/rotate/rewrap"
 _LOOK_SECONDS = 0.5  # between two looks at work that goes on
 
 
 def rewrap(context: Context) -> int:
     """Have everything encrypted by the newest key, and show how far that is until it is done."""
+    options = context.options
+    if not any(options.switch(name) for name in ("cancel", "status", "detach")):
+        context.needs(Request("PUT", _PATH), Request("GET", _PATH))
     client = context.client()
     try:
-        if context.options.switch("cancel"):
-            client.delete("sys/rotate/rewrap")
+        if options.switch("cancel"):
+            client.delete(_PATH)
             return context.done("Success! Canceled rewrapping (if it was started)")
-        if context.options.switch("status"):
-            state = client.read("sys/rotate/rewrap").get("data") or {}
+        if options.switch("status"):
+            state = client.read(_PATH).get("data") or {}
         else:
-            state = client.write("sys/rotate/rewrap").get("data") or {}
-            if not context.options.switch("detach"):
+            state = client.write(_PATH).get("data") or {}
+            if not options.switch("detach"):
                 state = _follow(context, client, state)
     except RemoteError as error:
         raise error.about("Error rewrapping") from error
@@ -42,7 +47,7 @@ def _follow(context: Context, client: "Client", state: Mapping[str, Any]) -> Map
         while state.get("state") == "running":
             bar.show(state.get("rows", 0), state.get("total", 0), str(state.get("table", "")))
             time.sleep(_LOOK_SECONDS)
-            state = client.read("sys/rotate/rewrap").get("data") or {}
+            state = client.read(_PATH).get("data") or {}
     return state
 
 

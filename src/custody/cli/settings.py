@@ -76,7 +76,7 @@ def connection(options: Options, environment: Environment, *, with_token: bool) 
         headers=_headers(options, environment),
         follow_redirects=not _switch(options, environment, "disable-redirects"),
         retries=_retries(environment),
-        show=_show(options),
+        show=shown(options),
         proxy=_proxy(address, environment),
         pace=read_pace(environment.get("RATE_LIMIT")),
     )
@@ -186,7 +186,8 @@ def _retries(environment: Environment) -> int:
     return int(text)
 
 
-def _show(options: Options) -> Show:
+def shown(options: Options) -> Show:
+    """What the user wants to see. Raises UsageError."""
     asked = [show for show in (Show.CURL, Show.POLICY) if options.switch(show.value)]
     if len(asked) > 1:
         raise UsageError("cannot specify both -output-curl-string and -output-policy")

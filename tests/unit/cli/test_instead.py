@@ -56,7 +56,9 @@ def test_the_token_is_not_in_the_curl_line(cli: CLI) -> None:
         (("scan", "secret/metadata"), "secret/metadata", ["scan"]),
         (("policy", "delete", "web"), "sys/policies/acl/web", ["delete"]),
         (("audit", "list"), "sys/audit", ["read", "sudo"]),
-        (("operator", "rotate"), "sys/rotate", ["create", "update", "sudo"]),
+        (("operator", "seal"), "sys/seal", ["create", "update", "sudo"]),
+        (("token", "create", "-orphan"), "auth/token/create", ["create", "update", "sudo"]),
+        (("operator", "verify", "-status"), "sys/verify", ["read", "sudo"]),
         (("token", "lookup"), "auth/token/lookup-self", ["read"]),
     ],
 )
@@ -68,6 +70,47 @@ def test_the_policy_names_path_and_capabilities(
     listed = ", ".join(f'"{capability}"' for capability in capabilities)
     assert out == f'path "{path}" {{\n  capabilities = [{listed}]\n}}\n'
     assert not [one for one in server.vault.requests if "internal" not in one["path"]]
+
+
+def test_the_policy_names_all_requests_of_a_command(cli: CLI, server: Any) -> None:
+    code, out, err = cli("kv", "rollback", "-version=1", "-output-policy", "secret/a")
+    assert (code, err) == (0, "")
+    assert out == 'path "secret/data/a" {\n  capabilities = ["read", "create", "update"]\n}\n'
+    _, out, _ = cli("secrets", "disable", "-wait", "-output-policy", "team")
+    assert [line for line in out.splitlines() if line.startswith(("path", "  "))] == [
+        'path "sys/mounts" {', '  capabilities = ["read"]',
+        'path "sys/mounts/team" {', '  capabilities = ["delete"]',
+        'path "sys/unmounts" {', '  capabilities = ["list"]',
+    ]  # fmt: skip
+    assert not [one for one in server.vault.requests if "internal" not in one["path"]]
+
+
+def test_what_needs_no_token_needs_no_policy(cli: CLI) -> None:
+    for words in (("status",), ("operator", "unseal", "share")):
+        code, out, _ = cli(*words, "-output-policy")
+        assert code == 0
+        assert out.startswith("# sys/")
+        assert out.endswith(" needs no policy: it is answered without a token\n")
+
+
+def test_the_policy_for_a_token_says_what_it_cannot_give(cli: CLI) -> None:
+    _, out, _ = cli("token", "create", "-policy=web", "-output-policy")
+    assert out.startswith("# a token without \"sudo\" on auth/token/create can give only")
+
+
+@pytest.mark.parametrize("command", ["doctor", "debug", "login"])
+def test_a_command_of_many_requests_names_them_all_and_sends_none(
+    command: str, cli: CLI, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli(command, "-output-policy")
+    assert (code, err) == (0, "")
+    assert 'path "' in out
+    code, out, err = cli(command, "-output-curl-string")
+    assert (code, out) == (1, "")
+    assert "more than one" in err
+    assert server.vault.requests == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_one_of_the_two_can_be_asked_for(cli: CLI) -> None:
