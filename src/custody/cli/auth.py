@@ -97,7 +97,13 @@ COMMANDS = (
     Command(
         "auth enable",
         "Enable an auth method.",
-        (Example("At another path than its name:", "custody auth enable -path=people userpass"),),
+        (
+            Example("Which there are to enable:", "custody plugin list auth"),
+            Example(
+                "What a token needs to enable one:",
+                "custody auth enable -output-policy -path=people userpass",
+            ),
+        ),
         enable,
         "TYPE",
         (1, 1),

@@ -5,6 +5,7 @@ from typing import Any
 from custody.cli import output
 from custody.cli.command import Command, Context, Example
 from custody.cli.errors import RemoteError
+from custody.cli.request import Request
 
 _COLUMNS = (
     "Host Name | API Address | Cluster Address | Active Node | Version | Upgrade Version"
@@ -32,15 +33,21 @@ def _shown(value: Any) -> Any:
 
 
 def step_down(context: Context) -> int:
-    """Make the node give the lead to another."""
+    """Make the node give the lead to another; where there is no other, say so."""
     from custody.cli.settings import connection  # noqa: PLC0415 costs start-up time of others
 
+    context.needs(Request("PUT", "sys/step-down"))
+    client = context.client()
     try:
-        context.client().write("sys/step-down")
+        client.write("sys/step-down")
+        alone = not client.preparing().read("sys/leader").get("ha_enabled")
     except RemoteError as error:
         raise error.about("Error stepping down") from error
-    address = connection(context.options, context.environment, with_token=False).address
-    return context.done(f"Success! Stepped down: {address.geturl()}")
+    address = connection(context.options, context.environment, with_token=False).address.geturl()
+    if alone:
+        context.console.warn(f"{address} is the only node: it goes on as before.")
+        return 0
+    return context.done(f"Success! Stepped down: {address}")
 
 
 COMMANDS = (
@@ -52,7 +59,7 @@ COMMANDS = (
     ),
     Command(
         "operator step-down",
-        "Make the node give the lead to another.",
+        "Make the node give the lead to another. The only node keeps it, and that is said.",
         (Example("Before maintenance:", "custody operator step-down"),),
         step_down,
     ),

@@ -108,7 +108,9 @@ class Context:
 
             raise Instead(instead.policy(requests))
         if asked is Show.CURL and not one:
-            raise UsageError("-output-curl-string shows one request, and this command is more than one")
+            raise UsageError(
+                "-output-curl-string shows one request, and this command is more than one"
+            )
 
     @property
     def is_table(self) -> bool:

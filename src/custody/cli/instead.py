@@ -102,9 +102,7 @@ def _capabilities(request: Request) -> Iterable[str]:
 
 def _remarks(request: Request) -> Iterator[str]:
     if request.path == _CREATE and (request.body or {}).get("policies"):
-        yield (
-            f'# a token without "sudo" on {_CREATE} can give only policies that it holds itself'
-        )
+        yield (f'# a token without "sudo" on {_CREATE} can give only policies that it holds itself')
 
 
 def _access(request: Request) -> Access:

@@ -59,11 +59,12 @@ class Side:
     noun: str  # as in "Tuned the …"
     api: str
     under: str  # what stands before their paths in others of the API
-    example: str
+    tuned: str  # in an example
+    moved: str
 
 
-SECRETS = Side("secrets", "secrets engine", "sys/mounts", "", "team")
-AUTH = Side("auth", "auth method", "sys/auth", "auth/", "people")
+SECRETS = Side("secrets", "secrets engine", "sys/mounts", "", "team", "team")
+AUTH = Side("auth", "auth method", "sys/auth", "auth/", "token", "people")
 
 
 def path_of(word: str) -> str:
@@ -221,7 +222,7 @@ def changing(side: Side, *more: Flag) -> tuple[Command, ...]:
             f"Change the settings of a {side.noun}.",
             (Example(
                 "Let what it hands out live longer:",
-                f"custody {side.group} tune -max-lease-ttl=72h {side.example}",
+                f"custody {side.group} tune -max-lease-ttl=72h {side.tuned}",
             ),),
             tune(side),
             "PATH",
@@ -231,7 +232,7 @@ def changing(side: Side, *more: Flag) -> tuple[Command, ...]:
         Command(
             f"{side.group} move",
             f"Move a {side.noun} to another path, and wait until it is there.",
-            (Example("Move it:", f"custody {side.group} move {side.example} elsewhere"),),
+            (Example("Move it:", f"custody {side.group} move {side.moved} elsewhere"),),
             move(side),
             "SOURCE TARGET",
             (2, 2),

@@ -111,6 +111,7 @@ COMMANDS = (
         fmt,
         "FILE",
         (1, 1),
+        shared=(),
     ),
     Command(
         "policy write",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from custody.cli import files
-from custody.cli.command import Command, Context, Example
+from custody.cli.command import FORMAT, Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.progress import Progress
@@ -151,6 +151,7 @@ def _commands(group: str) -> tuple[Command, ...]:
             inspect,
             "FILE",
             (1, 1),
+            shared=FORMAT,
         ),
     )  # fmt: skip
 

@@ -86,6 +86,8 @@ def _tuned(entry: MountEntry, fields: TuneFields) -> MountEntry:
 def _options(entry: MountEntry, given: Mapping[str, str]) -> Mapping[str, str]:
     """The options with those that were given in their place. KV's version may only rise."""
     wanted = given.get("version")
+    if entry.path in mounts.BUILTIN and wanted is not None:
+        raise BadRequest(f'singleton plugin cannot be reloaded: "{entry.kind}"')
     if entry.kind == "kv" and wanted is not None:
         if wanted not in {"1", "2"}:
             raise BadRequest(f"invalid version provided: {wanted}")

@@ -95,7 +95,7 @@ def test_what_needs_no_token_needs_no_policy(cli: CLI) -> None:
 
 def test_the_policy_for_a_token_says_what_it_cannot_give(cli: CLI) -> None:
     _, out, _ = cli("token", "create", "-policy=web", "-output-policy")
-    assert out.startswith("# a token without \"sudo\" on auth/token/create can give only")
+    assert out.startswith('# a token without "sudo" on auth/token/create can give only')
 
 
 @pytest.mark.parametrize("command", ["doctor", "debug", "login"])

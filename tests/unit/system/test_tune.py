@@ -94,6 +94,8 @@ async def test_every_key_is_tuned_and_what_is_not_named_stays() -> None:
          "cannot tune parameter plugin_version of cubbyhole/"),
         ("cubbyhole", {"passthrough_request_headers": ["a"]},
          "cannot tune parameter passthrough_request_headers of cubbyhole/"),
+        ("auth/token", {"options": {"version": "2"}},
+         'singleton plugin cannot be reloaded: "token"'),
         ("auth/token", {"token_type": "service"},
          "'token_type' cannot be set for 'token' or 'ns_token' auth mounts"),
     ],
