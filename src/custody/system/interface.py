@@ -13,7 +13,14 @@ from custody.plugin.shape import Nothing
 from custody.policy import service as policies
 from custody.policy.grant import Grant
 from custody.system.mount_config import describe
-from custody.system.mount_shapes import AuthAt, AuthMount, Listed, SecretAt, SecretMount
+from custody.system.mount_shapes import (
+    AuthAt,
+    AuthMount,
+    ListedAuth,
+    ListedSecret,
+    SecretAt,
+    SecretMount,
+)
 
 _TAGS: Final = ("root", "uuid", "accessor", "storage")
 _PUBLIC: Final = ("type", "description", "options")  # what the caller without a token sees
@@ -22,8 +29,8 @@ _PUBLIC: Final = ("type", "description", "options")  # what the caller without a
 class Mounts(TypedDict):
     """Mounts by path."""
 
-    secret: dict[str, SecretMount | Listed]
-    auth: dict[str, AuthMount | Listed]
+    secret: dict[str, SecretMount | ListedSecret]
+    auth: dict[str, AuthMount | ListedAuth]
 
 
 class Everything(TypedDict):

@@ -67,11 +67,20 @@ class AuthAt(AuthMount):
     path: str
 
 
-class Listed(TypedDict):
-    """What of a mount is told to a caller without a token."""
-
+class _Listed(TypedDict):
     type: str
     description: str
+
+
+class ListedSecret(_Listed):
+    """What of a secrets engine is told to a caller without a token."""
+
+    options: dict[str, str]
+
+
+class ListedAuth(_Listed):
+    """What of an auth method is told to a caller without a token."""
+
     options: dict[str, str] | None
 
 

@@ -14,6 +14,7 @@ list, the custodian's keeper without its process, counters, and a clock moved by
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 from urllib.parse import quote, unquote
 
@@ -257,7 +258,7 @@ class MemoryServer:
     `engines` are mounted beside the catalogue's; `audited` False leaves it without a device.
     `store` is memory unless given; whoever gives it closes it. `broker` is what records go through.
     `seal` is the configured automatic one, `given_up` those that the configuration disables.
-    `closed`: ceremonies want a token.
+    `closed`: ceremonies want a token. `sanitized` is what it tells of its configuration.
     """
 
     def __init__(  # noqa: PLR0913 - whoever makes one names the few that it means
@@ -272,6 +273,7 @@ class MemoryServer:
         seal: Seal | None = None,
         given_up: Sequence[Named] = (),
         closed: bool = False,
+        sanitized: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self.clock = clock or HandClock()
         self.source = source or SystemSource()
@@ -289,6 +291,7 @@ class MemoryServer:
             cluster_name="memory",
             declared_audit=declared,
             data_path=data_path,
+            sanitized=sanitized,
             seals=Plan(active, tuple(given_up)),
             closed_rekey=closed,
             closed_generate_root=closed,

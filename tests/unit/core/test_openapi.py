@@ -1,17 +1,17 @@
 """OpenAPI of the route tables: valid in both versions, and with all that the tables say."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
-from tests.unit.system.test_tune import METHOD
+from tests.unit.system.test_tune import METHOD, answer
 
 from custody.core.openapi import Mounted, answers, document, modern
 from custody.core.router import captures
 from custody.plugin.fields import kind_of
-from custody.plugin.route import Access, Engine, Op
+from custody.plugin.route import Access, Engine, Op, Route, reads
 from custody.serve import catalog
 from custody.testing.server import MemoryServer
 
@@ -113,3 +113,30 @@ def test_no_two_operations_have_one_name() -> None:
         if isinstance(operation, Mapping)
     ]
     assert len(names) == len(set(names)) > 100
+
+
+class Part(TypedDict):
+    """Something inside."""
+
+    count: int
+
+
+class Whole(TypedDict):
+    """Something with all that a shape may have."""
+
+    parts: dict[str, list[Part]]
+    either: str | int
+    perhaps: NotRequired[Part | None]
+
+
+def test_a_shape_is_told_with_what_stands_inside_and_what_may_be_left_out() -> None:
+    route = Route("x", {Op.READ: reads(answer, shows=Whole)}, help="Something.")
+    made = described(Engine("made", (route,)))["components"]["schemas"]["MadeXGetResponse"]
+    part = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
+    parts = {"type": "object", "additionalProperties": {"type": "array", "items": part}}
+    either = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+    assert made == {
+        "type": "object",
+        "properties": {"parts": parts, "either": either, "perhaps": {**part, "nullable": True}},
+        "required": ["parts", "either"],
+    }

@@ -6,7 +6,15 @@ from custody.engines.kv.v2.config import ConfigBody
 from custody.engines.kv.v2.data import DataBody, SubkeysQuery, VersionQuery
 from custody.engines.kv.v2.listing import PageQuery
 from custody.engines.kv.v2.metadata import MetadataBody
-from custody.engines.kv.v2.shapes import Details, Metadata, Secret, Settings, Subkeys, Version
+from custody.engines.kv.v2.shapes import (
+    Details,
+    Metadata,
+    ScannedDetails,
+    Secret,
+    Settings,
+    Subkeys,
+    Version,
+)
 from custody.engines.kv.v2.survival import SURVIVAL
 from custody.engines.kv.v2.versions import VersionsBody
 from custody.plugin.route import MIB, Engine, Op, Route, reads, writes
@@ -79,7 +87,7 @@ ENGINE = Engine(
             "detailed-metadata/{path...}",
             {
                 Op.LIST: reads(listing.list_details, PageQuery, shows=Details),
-                Op.SCAN: reads(listing.scan_details, PageQuery, shows=Details),
+                Op.SCAN: reads(listing.scan_details, PageQuery, shows=ScannedDetails),
             },
             help="The names of secrets with the metadata of each.",
         ),

@@ -63,6 +63,12 @@ class Folder(TypedDict):
     """What there is to say of a name that is no secret: nothing."""
 
 
+class ScannedDetails(Keys):
+    """Paths of secrets, and what is known of each."""
+
+    key_info: dict[str, Metadata]
+
+
 class Details(Keys):
     """Names, and what is known of each."""
 
