@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import msgspec
-
-from custody.audit.device import Device, DeviceFailed, Reopenable, Searchable
-from custody.audit.encode import Encoder, Format
+from custody.audit.counters import Counters
+from custody.audit.device import Broken, Device, DeviceFailed, Reopenable, Searchable
+from custody.audit.encode import Encoder
 from custody.audit.kinds import Kind
 from custody.audit.options import flag, form_of
 from custody.audit.record import Entry, RequestEntry
+from custody.audit.shapes import Format
 from custody.audit.table import AuditTable, DeviceConfig
 from custody.base.clock import NANOSECOND, Clock
 from custody.base.errors import AuditFailed, BadRequest
@@ -23,32 +23,6 @@ from custody.base.ids import Source, new_uuid
 
 DEADLINE_NS: Final = 2 * NANOSECOND
 _GRACE_TURNS: Final = 4  # from a thread's answer to its batch being settled, and one more
-
-
-class Counters(msgspec.Struct):
-    """What one device has done since this process first used it."""
-
-    accepted: int = 0  # records
-    failed: int = 0  # records
-    batches: int = 0
-    last_error: str = ""
-
-
-class _Broken:
-    """Stands for a device that could not be made: it keeps the node from answering unrecorded."""
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    async def accept(self, batch: object, deadline_ns: int) -> None:
-        del batch, deadline_ns
-        raise DeviceFailed(self._reason)
-
-    def stop(self) -> None:
-        """Nothing runs."""
-
-    async def close(self) -> None:
-        """Nothing runs."""
 
 
 class _Slot:
@@ -229,7 +203,7 @@ class Broker:
             form = form_of(config.options)
             device = self._make(path, config)
         except BadRequest as error:
-            form, device = Format(), _Broken(str(error))
+            form, device = Format(), Broken(str(error))
         return _Slot(config, form, device, counters)
 
     def _make(self, path: str, config: DeviceConfig) -> Device:

@@ -49,3 +49,20 @@ class Reopenable(Protocol):
     def reopen(self) -> None:
         """Open again before the next batch; returns at once."""
         ...
+
+
+class Broken:
+    """Stands for a device that could not be made: it keeps the node from answering unrecorded."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def accept(self, batch: object, deadline_ns: int) -> None:
+        del batch, deadline_ns
+        raise DeviceFailed(self._reason)
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+    async def close(self) -> None:
+        """Nothing runs."""

@@ -7,7 +7,7 @@ record that its response repeats.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final, TypedDict
+from typing import Final
 
 import msgspec
 
@@ -16,114 +16,30 @@ from custody.audit.record import (
     Caller,
     Decision,
     Entry,
-    Grant,
     Mount,
     RequestEntry,
     ResponseEntry,
-    Rule,
     Wrapped,
+)
+from custody.audit.shapes import (
+    Auth,
+    Both,
+    Fate,
+    Format,
+    MountFields,
+    Namespace,
+    Request,
+    Response,
+    Results,
+    Secret,
+    Why,
+    Wrap,
 )
 from custody.base.clock import NANOSECOND
 
 _CALLERS: Final = 4096  # callers remembered; then all are forgotten
 _FRAMES: Final = 8192  # subjects likewise
 _json: Final = msgspec.json.Encoder()
-
-
-class Format(msgspec.Struct, frozen=True, kw_only=True):
-    """A device's choices of what its records show."""
-
-    hmac_accessor: bool = True
-    log_raw: bool = False
-    elide_list_responses: bool = False
-
-
-class _Results(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    allowed: bool
-    granting_policies: tuple[Grant, ...] = ()
-
-
-class _Auth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    client_token: str = ""
-    accessor: str = ""
-    display_name: str = ""
-    policies: tuple[str, ...] = ()
-    token_policies: tuple[str, ...] = ()
-    identity_policies: tuple[str, ...] = ()
-    policy_results: _Results | None = None
-    metadata: object = None
-    entity_id: str = ""
-    token_type: str = ""
-    token_ttl: int = 0
-    token_issue_time: str = ""
-    remaining_uses: int = 0
-
-
-class _Namespace(msgspec.Struct, frozen=True, gc=False):
-    id: str
-    path: str
-
-
-class _Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    id: str
-    client_id: str = ""
-    operation: str
-    mount_point: str = ""
-    mount_type: str = ""
-    mount_accessor: str = ""
-    mount_running_version: str = ""
-    mount_class: str = ""
-    client_token: str = ""
-    client_token_accessor: str = ""
-    namespace: _Namespace
-    path: str
-    data: object = None
-    remote_address: str = ""
-    remote_port: int = 0
-    wrap_ttl: int = 0
-    headers: dict[str, list[str]] | None = None
-
-
-class _Secret(msgspec.Struct, frozen=True, gc=False):
-    lease_id: str
-
-
-class _Wrap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    ttl: int
-    token: str
-    accessor: str
-    creation_time: str
-    creation_path: str
-    wrapped_accessor: str = ""
-
-
-class _Response(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    auth: msgspec.Raw | None = None
-    mount_point: str = ""
-    mount_type: str = ""
-    mount_accessor: str = ""
-    mount_running_version: str = ""
-    mount_class: str = ""
-    secret: _Secret | None = None
-    data: object = None
-    wrap_info: _Wrap | None = None
-    warnings: tuple[str, ...] = ()
-
-
-class _Both(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    auth: msgspec.Raw | _Auth | None = None
-    request: _Request
-
-
-class _Fate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    event_id: str = ""
-    recovered: bool = False
-
-
-class _Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    rule: Rule | None = None
-    reason: str = ""
-    near_misses: tuple[Rule, ...] = ()
 
 
 class _Known:
@@ -144,11 +60,11 @@ class _Frame:
 
     __slots__ = ("custody", "head", "middle", "mount", "subject", "why")
 
-    def __init__(self, entry: RequestEntry, auth: bytes, request: _Request) -> None:
+    def __init__(self, entry: RequestEntry, auth: bytes, request: Request) -> None:
         self.subject = entry.subject  # held, so that its identity stays its own
         self.head = b'%b"request":{"id":"' % (b'"auth":%b,' % auth if auth else b"")
         self.middle = _json.encode(request)[len(b'{"id":"') : -1]
-        self.mount = _json.encode(_Response(**_mount_fields(entry.mount or _NO_MOUNT)))[1:-1]
+        self.mount = _json.encode(Response(**_mount_fields(entry.mount or _NO_MOUNT)))[1:-1]
         self.why = b"{}" if entry.decision is None else _why(entry.decision)
         self.custody = _custody(self.why, "", recovered=False)
 
@@ -230,7 +146,7 @@ class Encoder:
         if known is None:
             if frame is None:
                 auth, request = self._parts(entry)
-                known = _json.encode(_Both(auth=auth, request=request))[1:-1]
+                known = _json.encode(Both(auth=auth, request=request))[1:-1]
             else:
                 known = self._filled(entry, frame)
             entry.encoded[self] = known
@@ -258,23 +174,23 @@ class Encoder:
             return b"{%b}" % frame.mount
         return b'{%b,"data":%b}' % (frame.mount, _json.encode(data))
 
-    def _parts(self, entry: RequestEntry) -> tuple[msgspec.Raw | _Auth | None, _Request]:
+    def _parts(self, entry: RequestEntry) -> tuple[msgspec.Raw | Auth | None, Request]:
         caller, decision = entry.caller, entry.decision
         if caller is None:
             token, accessor = self._text(entry.client_token), ""
-            auth: msgspec.Raw | _Auth | None = None
+            auth: msgspec.Raw | Auth | None = None
             if decision is not None:
-                auth = _Auth(policy_results=_results(decision))
+                auth = Auth(policy_results=_results(decision))
         else:
             known = self._recall(caller, entry.client_token)
             token, accessor = known.token, known.accessor
             auth = _auth(known, decision)
         return auth, self._request(entry, token, accessor)
 
-    def _request(self, entry: RequestEntry, token: str, accessor: str) -> _Request:
+    def _request(self, entry: RequestEntry, token: str, accessor: str) -> Request:
         mount = entry.mount or _NO_MOUNT
         data = entry.data
-        return _Request(
+        return Request(
             id=entry.id,
             client_id=entry.client_id,
             operation=entry.operation,
@@ -291,10 +207,10 @@ class Encoder:
         )
 
     def _response(self, entry: ResponseEntry) -> bytes:
-        response = _Response(
+        response = Response(
             auth=self._new_auth(entry.auth, entry.auth_token) if entry.auth else None,
             **_mount_fields(entry.request.mount or _NO_MOUNT),
-            secret=_Secret(entry.lease_id) if entry.lease_id else None,
+            secret=Secret(entry.lease_id) if entry.lease_id else None,
             data=self._shown(entry),
             wrap_info=self._wrap(entry.wrap) if entry.wrap else None,
             warnings=entry.warnings,
@@ -326,8 +242,8 @@ class Encoder:
         known = _Known(caller, self._text(token), self._accessor(caller.accessor))
         return _auth(known, None)
 
-    def _wrap(self, wrap: Wrapped) -> _Wrap:
-        return _Wrap(
+    def _wrap(self, wrap: Wrapped) -> Wrap:
+        return Wrap(
             ttl=wrap.ttl,
             token=self._text(wrap.token),
             accessor=self._accessor(wrap.accessor),
@@ -356,15 +272,15 @@ class Encoder:
 
 
 _NO_MOUNT: Final = Mount(point="", type="", plugin_class="")
-_ROOT: Final = _Namespace("root", "")
+_ROOT: Final = Namespace("root", "")
 
 
-def _namespace(entry: RequestEntry) -> _Namespace:
-    return _Namespace(entry.namespace_id, entry.namespace_path)
+def _namespace(entry: RequestEntry) -> Namespace:
+    return Namespace(entry.namespace_id, entry.namespace_path)
 
 
-def _results(decision: Decision) -> _Results:
-    return _Results(decision.allowed, decision.grants)
+def _results(decision: Decision) -> Results:
+    return Results(decision.allowed, decision.grants)
 
 
 def _auth(known: _Known, decision: Decision | None) -> msgspec.Raw:
@@ -372,7 +288,7 @@ def _auth(known: _Known, decision: Decision | None) -> msgspec.Raw:
     if known.auth is not None and known.decision is decision:
         return known.auth
     caller = known.caller
-    auth = _Auth(
+    auth = Auth(
         client_token=known.token,
         accessor=known.accessor,
         display_name=caller.display_name,
@@ -396,15 +312,7 @@ def _error(text: str) -> bytes:
     return b',"error":' + _json.encode(text) if text else b""
 
 
-class _MountFields(TypedDict):
-    mount_point: str
-    mount_type: str
-    mount_accessor: str
-    mount_running_version: str
-    mount_class: str
-
-
-def _mount_fields(mount: Mount) -> _MountFields:
+def _mount_fields(mount: Mount) -> MountFields:
     return {
         "mount_point": mount.point,
         "mount_type": mount.type,
@@ -423,7 +331,7 @@ def _custody(why: bytes, event_id: str, *, recovered: bool) -> bytes:
     """The member `custody` with what the decision says (`why`, an object), or nothing."""
     if not event_id:
         return b',"custody":' + why if len(why) > len(b"{}") else b""
-    fate = _json.encode(_Fate(event_id=event_id, recovered=recovered))
+    fate = _json.encode(Fate(event_id=event_id, recovered=recovered))
     comma = b"," if len(why) > len(b"{}") else b""
     return b',"custody":%b%b%b' % (fate[:-1], comma, why[1:])
 
@@ -434,7 +342,7 @@ def _why_of(entry: RequestEntry) -> bytes:
 
 def _why(decision: Decision) -> bytes:
     return _json.encode(
-        _Why(rule=decision.rule, reason=decision.reason, near_misses=decision.near_misses)
+        Why(rule=decision.rule, reason=decision.reason, near_misses=decision.near_misses)
     )
 
 

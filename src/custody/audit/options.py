@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from custody.audit.encode import Format
+from custody.audit.shapes import Format
 from custody.base.errors import BadRequest
 
 OPTIONS: Final[Mapping[str, str]] = {

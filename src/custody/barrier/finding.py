@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Self
 
-from custody.base.store import Tampered
+from custody.base.store import (
+    Tampered,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import NamedTuple
 
+from custody.barrier.entry import Entry, Operation, Point
 from custody.barrier.finding import Finding
 from custody.barrier.keyring import Keyring
 from custody.barrier.points import PointRows
 from custody.barrier.rows import after_key
-from custody.base.codec import CorruptRecord, Record, decode, encode
+from custody.base.codec import CorruptRecord, decode, encode
 from custody.base.store import RawRows, RawTransaction, Table, Tampered
 from custody.crypto import mac
 
@@ -27,29 +28,6 @@ _START = bytes(mac.SIZE)
 _POINT = Struct(">QQ32sQ")
 _LOG = bytes([Table.LOG])
 _END = bytes([Table.LOG + 1])
-
-Operation = tuple[int, bytes, bytes]  # PUT or DELETE, raw key, SHA-256 of the ciphertext or empty
-
-
-class Entry(Record, frozen=True, kw_only=True):
-    """One commit. `time_ns` is since the epoch and at least that of the entry before."""
-
-    shard: str
-    position: int
-    epoch: int
-    time_ns: int
-    request_id: str = ""
-    flags: int = 0
-    operations: list[Operation]
-
-
-class Point(NamedTuple):
-    """An end of the log: a position, that entry's time and MAC, and the bytes logged until then."""
-
-    position: int
-    time_ns: int
-    mac: bytes
-    size: int
 
 
 class Retention(NamedTuple):

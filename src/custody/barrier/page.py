@@ -8,8 +8,8 @@ from hashlib import sha256
 
 from custody.barrier import log as change_log
 from custody.barrier.digest import Change, Sum
+from custody.barrier.entry import Operation, Point
 from custody.barrier.keys import Books
-from custody.barrier.log import Operation, Point
 from custody.base.store import RawTransaction
 
 

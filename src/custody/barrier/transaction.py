@@ -9,7 +9,7 @@ from custody.barrier.memo import Memo
 from custody.barrier.meta import SealChange
 from custody.barrier.page import Page
 from custody.barrier.rows import ENCRYPTED, LOGGED, Reader, raw_key
-from custody.base.errors import TooLarge
+from custody.base.errors import TransactionTooLarge
 from custody.base.ids import Source
 from custody.base.store import (
     MAX_KEY,
@@ -18,10 +18,6 @@ from custody.base.store import (
     RawTransaction,
     Table,
 )
-
-
-class TransactionTooLarge(TooLarge):
-    """More keys or bytes than one commit may hold; the work belongs in batches."""
 
 
 class BarrierTransaction(Reader):

@@ -84,6 +84,10 @@ class TooLarge(CustodyError):
     """The body is over its limit: 413."""
 
 
+class TransactionTooLarge(TooLarge):
+    """More keys or bytes than one commit may hold; the work belongs in batches."""
+
+
 class HeaderTooLarge(CustodyError):
     """The request's header is over its limit: 431."""
 

@@ -11,12 +11,9 @@ from custody.base.secret import Secret
 from custody.base.store import StaleDecision, Table, Transaction
 from custody.core import outbox, reading, wrap
 from custody.core.case import Case
-from custody.core.confine import (
-    NO_TOKEN,
-    Desk,
-    MountTransaction,
-    SystemTransaction,
-)
+from custody.core.commit import Commit
+from custody.core.confine import MountTransaction, SystemTransaction
+from custody.core.desk import NO_TOKEN, Desk
 from custody.core.parts import Parts
 from custody.plugin.request import Reply
 from custody.plugin.route import Op
@@ -191,9 +188,9 @@ def presented(case: Case) -> Secret[str]:
     return case.call.token or NO_TOKEN
 
 
-def _commit(case: Case) -> outbox.Commit:
+def _commit(case: Case) -> Commit:
     caller = case.request.caller
-    return outbox.Commit(
+    return Commit(
         time_ns=case.request.now_ns,
         request_id=case.call.id,
         operation=case.operation,

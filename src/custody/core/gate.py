@@ -6,7 +6,6 @@ attempts, with the rule that decided; the caller is told nothing but that it is 
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from custody.audit import record
@@ -29,13 +28,15 @@ from custody.base.store import Rows, Table
 from custody.core import batch, mounts, upgrading, views, wrap
 from custody.core import help as help_pages
 from custody.core.call import Call
-from custody.core.case import Case
-from custody.core.confine import Desk, MountStorage, SystemRows
+from custody.core.case import Case, Outcome, Standing
+from custody.core.confine import MountStorage, SystemRows
 from custody.core.damage import ANSWERED, named
+from custody.core.desk import Desk
+from custody.core.match import Match
 from custody.core.parts import Parts
-from custody.core.reading import Outcome, attempt
-from custody.core.router import Match, RouteTable
-from custody.core.standing import Key, Standing, Standings, among, repeatable, settled
+from custody.core.reading import attempt
+from custody.core.router import RouteTable
+from custody.core.standing import Key, Standings, among, repeatable, settled
 from custody.plugin.request import Caller, Mount, Request
 from custody.plugin.route import Access, Action, Engine, Kind, Op
 from custody.policy import service as policies
@@ -52,19 +53,23 @@ CHECKED: Final = frozenset((Access.AUTHENTICATED, Access.SUDO))  # a token is as
 _NO_QUERY: Final[Mapping[str, str]] = {}
 
 
-@dataclass(slots=True)
 class _Draft:
     """A case while it is being put together; what is found before a denial is recorded with it."""
 
-    now_ns: int
-    standing: Standing | None = None
-    mount: mounts.MountEntry | None = None
-    token_hash: bytes = b""
-    token: TokenEntry | None = None
-    decision: Decision | None = None
-    acl: ACL | None = None
-    operation: str = ""
-    match: Match | None = None
+    __slots__ = ("acl", "decision", "match", "mount", "now_ns", "operation", "standing", "token",
+                 "token_hash")  # fmt: skip
+    acl: ACL | None
+    decision: Decision | None
+    match: Match | None
+    mount: mounts.MountEntry | None
+    standing: Standing | None
+    token: TokenEntry | None
+
+    def __init__(self, now_ns: int) -> None:
+        self.now_ns = now_ns
+        self.acl = self.decision = self.match = self.mount = self.standing = self.token = None
+        self.token_hash = b""
+        self.operation = ""
 
 
 class Gate:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from custody.core import openapi
-from custody.core.router import Match, RouteTable, captures
+from custody.core.match import Match
+from custody.core.router import RouteTable, captures
 from custody.plugin.fields import kinds_of
 from custody.plugin.request import Reply
 from custody.plugin.route import Action, Engine, Kind, Op, Route

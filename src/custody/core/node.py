@@ -13,13 +13,14 @@ from custody.core import cors, mounts, versions
 from custody.core.batch import BatchTokens
 from custody.core.bootstrap import TokenHasher
 from custody.core.call import Answer, Call, CrossOrigin
-from custody.core.confine import Desk
 from custody.core.damage import DAMAGE, named
+from custody.core.desk import Desk
 from custody.core.front import Front
 from custody.core.gate import CHECKED, Gate, authenticate
+from custody.core.match import Match
 from custody.core.parts import Parts
 from custody.core.pipeline import Pipeline, answer_of
-from custody.core.router import Match, RouteTable
+from custody.core.router import RouteTable
 from custody.core.wrap_jwt import WrappingKey
 from custody.plugin.request import Mount, Reply, Request
 from custody.plugin.route import MIB, Access, Kind

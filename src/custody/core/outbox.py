@@ -11,25 +11,12 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from custody.base.clock import NANOSECOND
-from custody.base.codec import Record, decode, encode
+from custody.base.codec import decode, encode
 from custody.base.store import Rows, Table, Transaction
+from custody.core.commit import Commit
 
 RECORD_WITHIN_NS: Final = 5 * NANOSECOND  # boot time since the commit began
 RECOVER_AFTER_NS: Final = 10 * NANOSECOND
-
-
-class Commit(Record, frozen=True, kw_only=True):
-    """What is known of a commit without its values."""
-
-    time_ns: int
-    request_id: str
-    operation: str
-    path: str
-    mount: str
-    kind: str
-    accessor: str = ""
-    display_name: str = ""
-    remote_address: str = ""
 
 
 def key_of(request_id: str) -> bytes:

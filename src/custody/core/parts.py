@@ -8,7 +8,7 @@ from custody.barrier.barrier import Barrier
 from custody.base.clock import Clock
 from custody.base.ids import Source
 from custody.base.store import Store
-from custody.core.confine import Settings
+from custody.core.desk import Settings
 from custody.core.ports import Custodian, Metrics
 from custody.plugin.route import Engine
 

@@ -17,13 +17,13 @@ from custody.base.store import StaleDecision, Transaction
 from custody.core import outbox
 from custody.core.act import Act
 from custody.core.call import Answer, Call
-from custody.core.case import Case
-from custody.core.confine import Desk
+from custody.core.case import Case, Outcome
 from custody.core.damage import ANSWERED, named
+from custody.core.desk import Desk
 from custody.core.front import Front
 from custody.core.gate import Gate
 from custody.core.parts import Parts
-from custody.core.reading import Outcome, bind
+from custody.core.reading import bind
 from custody.plugin.request import Auth, Reply, Request
 from custody.plugin.route import Kind, Route
 from custody.token import service as tokens

@@ -8,24 +8,16 @@ wait for the device and one snapshot in each read.
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from custody.base.errors import CustodyError, NotFound
 from custody.base.store import Rows
-from custody.core.case import Case
-from custody.core.confine import NO_TOKEN, Desk, MountStorage, SystemRows
+from custody.core.case import Case, Outcome
+from custody.core.confine import MountStorage, SystemRows
+from custody.core.desk import NO_TOKEN, Desk
 from custody.plugin.request import Reply
 from custody.plugin.route import Op
 
 _BODIED: Final = frozenset((Op.WRITE, Op.PATCH))
 _SPELLINGS: Final = frozenset(("list", "scan", "help"))  # of the verb, not fields
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What an action came to: a reply, or the error that the caller is told."""
-
-    reply: Reply | None = None
-    error: CustodyError | None = None
 
 
 def read(case: Case, rows: Rows, desk: Desk) -> Reply | None:

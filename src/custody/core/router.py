@@ -1,22 +1,14 @@
 """From a path below a mount to the route that answers it."""
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Final
 
+from custody.core.match import Match
 from custody.plugin.route import Action, Engine, Kind, Op, Route
 
 _NAME: Final = r"\w(?:[\w.-]*\w)?"
 _PART: Final = re.compile(r"\{(\w+)(:any|\.\.\.)?\}")
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A route and what the path captured."""
-
-    route: Route
-    params: Mapping[str, str]
 
 
 class RouteTable:

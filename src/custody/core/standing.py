@@ -14,51 +14,17 @@ token or a policy of it ends.
 from collections.abc import Collection, Mapping
 from typing import Final
 
-import msgspec
-
 from custody.barrier.rows import View
 from custody.base.store import Table
 from custody.core.call import Call
-from custody.core.mounts import MountEntry
-from custody.core.router import Match
-from custody.plugin import request as plugin
-from custody.plugin.route import Action, Engine, Op
-from custody.policy.acl import ACL
-from custody.policy.decision import Decision
+from custody.core.case import Standing
+from custody.plugin.route import Op
 from custody.policy.grant import LISTING
-from custody.token.entry import TokenEntry
 
 RULES: Final = (Table.MOUNT, Table.AUDIT, Table.POLICY)  # change seldom, and then all is forgotten
 GOVERNING: Final = (*RULES, Table.TOKEN)
 MAX_STANDINGS: Final = 8192  # then all are forgotten
 Key = tuple[bytes, Op, str]  # the token's hash, the verb, the path
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """One caller on one path: everything about a request that does not differ from the next.
-
-    `reads` are the rows that it rests on, `tokens` those of them that are
-    tokens. It is good before `until_ns` (0: for ever).
-    """
-
-    engine: Engine
-    mount: MountEntry
-    shape: plugin.Mount
-    below: str
-    match: Match
-    action: Action
-    operation: str
-    token_hash: bytes
-    token: TokenEntry | None
-    caller: plugin.Caller | None
-    acl: ACL | None
-    decision: Decision | None
-    reads: Mapping[bytes, bytes | None]
-    tokens: Mapping[bytes, bytes | None]
-    until_ns: int
-
-    def __repr__(self) -> str:
-        return f"Standing({self.operation!r})"
 
 
 class Standings:

@@ -11,7 +11,7 @@ import msgspec
 
 from custody.audit import record
 from custody.base.clock import rfc3339
-from custody.core.confine import Settings
+from custody.core.desk import Settings
 from custody.core.mounts import MountEntry
 from custody.plugin import request as plugin
 from custody.policy.acl import ACL

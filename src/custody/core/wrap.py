@@ -20,7 +20,7 @@ from custody.base.errors import BadRequest, CustodyError, PermissionDenied
 from custody.base.ids import Source
 from custody.base.store import Rows, Table, Transaction
 from custody.core.call import Call
-from custody.core.confine import Settings
+from custody.core.desk import Settings
 from custody.core.wrap_jwt import WrappingKey
 from custody.plugin.request import Auth, Reply, Request, WrapInfo
 from custody.token import format as formats

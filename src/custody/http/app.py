@@ -22,13 +22,12 @@ from custody.http.limits import (
     Upload,
     read_body,
 )
+from custody.http.parsed import Headers, Target
 from custody.http.request import (
     NAMESPACE,
     ORIGIN,
     BadPath,
-    Headers,
     Redirect,
-    Target,
     read_headers,
     read_object,
     read_target,

@@ -24,6 +24,7 @@ from custody.http.limits import (
     MAX_PATH_BYTES,
     MAX_SEGMENT_BYTES,
 )
+from custody.http.parsed import Headers, Target
 from custody.plugin.route import Op
 
 Scope = Mapping[str, Any]
@@ -48,7 +49,6 @@ _VERBS: Final = {
 _TRUE: Final = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 _FALSE: Final = frozenset(("0", "f", "F", "false", "FALSE", "False"))
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_BODIED: Final = frozenset((Op.WRITE, Op.PATCH))
 _LISTING: Final = frozenset((Op.LIST, Op.SCAN))
 
 
@@ -62,33 +62,6 @@ class Redirect(Exception):
 
 class BadPath(Exception):
     """The path cannot be written by any client of ours: 400 without a body, as in Vault."""
-
-
-class Headers(msgspec.Struct):
-    """The few headers that mean something here."""
-
-    token: Secret[str] | None = None
-    content_type: str = ""
-    content_length: int | None = 0  # bytes; None: not told in advance
-    chunked: bool = False
-    namespace: str = ""
-    origin: str = ""
-    wrap_ttl: str = ""
-
-
-class Target(msgspec.Struct, frozen=True):
-    """What the request line asks for."""
-
-    op: Op
-    path: str
-    query: Mapping[str, str]
-    help: bool
-    head: bool
-
-    @property
-    def bodied(self) -> bool:
-        """Whether a body means anything: those of reads, lists and deletions do not."""
-        return self.op in _BODIED and not self.help
 
 
 def read_headers(pairs: Iterable[tuple[bytes, bytes]], *, chunked_default: bool) -> Headers:

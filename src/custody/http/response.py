@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from custody.core.call import Answer
-from custody.plugin.request import Auth, Reply, WrapInfo
+from custody.http.envelope import AuthPart, Envelope
+from custody.plugin.request import Auth, Reply
 
 JSON: Final = (b"content-type", b"application/json")
 ALWAYS: Final = (
@@ -19,36 +20,6 @@ _NO_FACTS: Final[Mapping[str, object]] = {}
 Header = tuple[bytes, bytes]
 Encoded = tuple[int, list[Header], bytes]  # status, headers, body
 _encode = msgspec.json.Encoder().encode
-
-
-class AuthPart(msgspec.Struct, frozen=True):
-    """`auth` as clients read it."""
-
-    client_token: str
-    accessor: str
-    policies: tuple[str, ...]
-    token_policies: tuple[str, ...] | msgspec.UnsetType
-    metadata: Mapping[str, str] | None
-    lease_duration: int
-    renewable: bool
-    entity_id: str
-    token_type: str
-    orphan: bool
-    mfa_requirement: None
-    num_uses: int
-
-
-class Envelope(msgspec.Struct, frozen=True):
-    """The parts of a logical answer; absent ones are null, empty, false or 0, never left out."""
-
-    request_id: str
-    lease_id: str
-    renewable: bool
-    lease_duration: int
-    data: Mapping[str, Any] | None
-    wrap_info: WrapInfo | None
-    warnings: Sequence[str] | None
-    auth: AuthPart | None
 
 
 def encode_answer(answer: Answer) -> Encoded:

@@ -12,7 +12,7 @@ from custody.base.ids import PooledSource, Source, SystemSource
 from custody.base.secret import Secret
 from custody.base.store import Store
 from custody.core import bootstrap
-from custody.core.confine import Settings as CoreSettings
+from custody.core.desk import Settings as CoreSettings
 from custody.core.parts import Parts
 from custody.core.ports import Custodian
 from custody.serve import catalog

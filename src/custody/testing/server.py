@@ -32,7 +32,7 @@ from custody.base.secret import Secret
 from custody.base.store import Store
 from custody.core import bootstrap
 from custody.core.ceremony import AnyOutcome, AnyStep
-from custody.core.confine import Settings
+from custody.core.desk import Settings
 from custody.core.node import Node
 from custody.core.parts import Parts
 from custody.core.ports import Initialised, SealStatus, Unsealing

@@ -10,9 +10,10 @@ import pytest
 
 from custody.audit.broker import Broker
 from custody.audit.device import DeviceFailed
-from custody.audit.encode import Encoder, Format
+from custody.audit.encode import Encoder
 from custody.audit.kinds import Kind
 from custody.audit.record import RequestEntry
+from custody.audit.shapes import Format
 from custody.audit.table import AuditTable, DeviceConfig
 from custody.base.clock import Clock, SystemClock
 from custody.base.errors import AuditFailed, BadRequest

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from custody.audit.encode import Encoder, Format
+from custody.audit.encode import Encoder
 from custody.audit.hash import Hasher
 from custody.audit.record import (
     Caller,
@@ -17,6 +17,7 @@ from custody.audit.record import (
     Rule,
     Wrapped,
 )
+from custody.audit.shapes import Format
 
 KEY = bytes(range(32))
 TIME = "2026-11-18T11:06:40.123456789Z"

@@ -17,9 +17,8 @@ from custody.barrier.log import HEAD, Retention, entry_key, read_entries
 from custody.barrier.memo import Memo
 from custody.barrier.meta import MetaRow, SealChanged, change_of, read_meta, write_meta
 from custody.barrier.rows import ENCRYPTED
-from custody.barrier.transaction import TransactionTooLarge
 from custody.base.clock import SystemClock
-from custody.base.errors import BadRequest, Sealed
+from custody.base.errors import BadRequest, Sealed, TransactionTooLarge
 from custody.base.ids import SystemSource
 from custody.base.store import MAX_TRANSACTION_KEYS, StaleDecision, Table, Tampered, Transaction
 from custody.storage.lmdb import LMDBStore

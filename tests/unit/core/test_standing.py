@@ -5,7 +5,8 @@ from typing import Any
 from custody.base.secret import Secret
 from custody.base.store import Table
 from custody.core.call import Call
-from custody.core.standing import Standing, Standings, settled
+from custody.core.case import Standing
+from custody.core.standing import Standings, settled
 from custody.plugin.route import Op
 from custody.policy.acl import ACL
 from custody.policy.defaults import ROOT_DOCUMENT

@@ -14,11 +14,10 @@ from custody.base.errors import (
     PathTooLong,
     UnsupportedMediaType,
 )
+from custody.http.parsed import Headers, Target
 from custody.http.request import (
     BadPath,
-    Headers,
     Redirect,
-    Target,
     read_headers,
     read_object,
     read_target,

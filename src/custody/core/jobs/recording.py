@@ -21,9 +21,10 @@ from custody.base.codec import CorruptRecord
 from custody.base.errors import AuditFailed
 from custody.base.store import Rows, Tampered
 from custody.core import outbox
+from custody.core.commit import Commit
 from custody.core.damage import named
 from custody.core.jobs.job import POLL, JobStore
-from custody.core.outbox import RECOVER_AFTER_NS, Commit
+from custody.core.outbox import RECOVER_AFTER_NS
 from custody.core.ports import Metrics
 
 WATCHED: Final = 5000  # rows looked at in one round

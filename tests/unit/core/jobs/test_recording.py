@@ -5,9 +5,10 @@ from custody.base.clock import NANOSECOND
 from custody.base.errors import AuditFailed
 from custody.base.store import Table, Transaction
 from custody.core import outbox
+from custody.core.commit import Commit
 from custody.core.jobs.job import POLL
 from custody.core.jobs.recording import BATCH, Recording
-from custody.core.outbox import RECOVER_AFTER_NS, Commit
+from custody.core.outbox import RECOVER_AFTER_NS
 
 AFTER = RECOVER_AFTER_NS / NANOSECOND
 
