@@ -1,7 +1,7 @@
 """What a real server bears: floods of silent connections, endless headers, bodies that never end.
 
-The server runs with few descriptors, so that its limits are near: each of its two listeners takes
-294 connections in each of its two workers.
+The server runs with few descriptors, so that its limits are near: each of its three listeners
+takes 196 connections in each of its two workers.
 """
 
 import datetime as dt
@@ -11,7 +11,6 @@ import os
 import re
 import socket
 import ssl
-import struct
 import subprocess
 import sys
 import time
@@ -24,12 +23,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.frames import PREFACE, SETTINGS, data_frame, request_frames
 
 from custody.serve.listeners import SPARE_FILES, connection_limit
 
 FILES = 1100
 WORKERS = 2
-LIMIT = connection_limit(FILES, 2) * WORKERS
+LIMIT = connection_limit(FILES, 3) * WORKERS
+PROXY = b"PROXY TCP4 203.0.113.7 10.0.0.1 4711 8200\r\n"
 _RUN = f"""
 import resource, sys
 from custody.serve.supervisor import main
@@ -47,12 +48,13 @@ listener "tcp" {{
   tls_cert_file = "{directory}/cert.pem"
   tls_key_file = "{directory}/key.pem"
 }}
+listener "tcp" {{
+  address = "127.0.0.1:0"
+  tls_disable = true
+  proxy_protocol_behavior = "use_always"
+}}
 workers = {workers}
 """
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
-_DATA, _HEADERS, _CONTINUATION = 0, 1, 9  # kinds of frames
-_END_STREAM, _END_HEADERS = 1, 4  # flags
 
 
 class Server:
@@ -70,16 +72,16 @@ class Server:
         )
         assert self.process.stdout is not None
         ports = re.findall(r":(\d+)", self.process.stdout.readline())
-        self.plain, self.secure = (int(port) for port in ports)
+        self.plain, self.secure, self.proxied = (int(port) for port in ports)
         self.token = ""
         made = self.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})[1]
         self.token = made["root_token"]
         self.call("PUT", "sys/unseal", {"key": made["keys"][0]})
         self.call("POST", "sys/mounts/secret", {"type": "kv-v2"})
 
-    def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    def call(self, method: str, path: str, body: object = None, port: int = 0) -> tuple[int, Any]:
         """Status and parsed body of one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.plain, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.plain, timeout=15)
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, f"/v1/{path}", data, {"X-Vault-Token": self.token})
@@ -152,6 +154,26 @@ def _context() -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.parametrize(
+    "begin", [b"", b"PROXY TCP4 203.0", PROXY, PROXY + b"GET /v1/sys/health HT"]
+)
+def test_as_many_behind_proxies_let_health_answer_within_a_second(
+    server: Server, begin: bytes
+) -> None:
+    held: list[socket.socket] = []
+    try:
+        for _ in range(2 * LIMIT):
+            held.append(socket.create_connection(("127.0.0.1", server.proxied), timeout=15))
+            held[-1].sendall(begin)
+        for port in (server.proxied, server.plain):
+            started = time.monotonic()
+            assert server.call("GET", "sys/health", port=port)[0] == 200
+            assert time.monotonic() - started < 1
+    finally:
+        for one in held:
+            one.close()
+
+
 @pytest.mark.parametrize("kind", ["tcp", "half a header", "tls", "h2"])
 def test_twice_the_limit_of_silent_connections_lets_health_answer_within_a_second(
     server: Server, kind: str
@@ -178,7 +200,7 @@ def test_twice_the_limit_of_silent_connections_lets_health_answer_within_a_secon
 
 
 def test_the_limit_is_what_the_files_allow() -> None:
-    assert LIMIT == (FILES - SPARE_FILES) // 2 * WORKERS
+    assert LIMIT == (FILES - SPARE_FILES) // 3 * WORKERS
     assert connection_limit(os.sysconf("SC_OPEN_MAX")) >= 1
 
 
@@ -263,16 +285,11 @@ def _h2(server: Server, headers: dict[str, str], body: bytes = b"") -> bytes:
         "x-vault-token": server.token,
         **headers,
     }
-    block = b"".join(_field(name.encode(), value.encode()) for name, value in fields.items())
-    parts = [block[at : at + 16_000] for at in range(0, len(block), 16_000)]
-    frames = [_frame(_CONTINUATION, 0, part) for part in parts]
-    frames[0] = _frame(_HEADERS, 0 if parts[1:] else _END_HEADERS, parts[0])
-    if parts[1:]:
-        frames[-1] = _frame(_CONTINUATION, _END_HEADERS, parts[-1])
+    frames = request_frames(fields, ends=False)
     if body:
-        frames.append(_frame(_DATA, _END_STREAM, body))
+        frames += data_frame(body)
     with server.connect() as connection:
-        connection.sendall(PREFACE + SETTINGS + b"".join(frames))
+        connection.sendall(PREFACE + SETTINGS + frames)
         connection.settimeout(1)
         received = b""
         try:
@@ -281,23 +298,3 @@ def _h2(server: Server, headers: dict[str, str], body: bytes = b"") -> bytes:
         except (TimeoutError, ConnectionError):
             pass
         return received
-
-
-def _field(name: bytes, value: bytes) -> bytes:
-    """A literal field without indexing, new name (RFC 7541, section 6.2.2)."""
-    return b"\0" + _text(name) + _text(value)
-
-
-def _text(text: bytes) -> bytes:
-    size = len(text)
-    if size < 127:
-        return bytes([size]) + text
-    rest, coded = size - 127, bytearray([127])
-    while rest >= 128:
-        coded.append(rest % 128 + 128)
-        rest //= 128
-    return bytes(coded) + bytes([rest]) + text
-
-
-def _frame(kind: int, flags: int, payload: bytes) -> bytes:
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, 1) + payload

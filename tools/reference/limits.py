@@ -8,6 +8,7 @@ from custody.engines.kv.v2.listing import MAX_LIST, MAX_PAGE
 from custody.engines.kv.v2.records import MAX_PAYLOAD, MAX_VERSIONS
 from custody.http import limits
 from custody.policy.service import MAX_NAME
+from custody.serve.relay import HEADER_SECONDS
 from custody.system.cubbyhole import MAX_LIST as MAX_CUBBYHOLE
 from custody.system.cubbyhole import MAX_PATH
 from custody.system.policies import MAX_BODY
@@ -44,6 +45,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
     yield "the name of a policy", f"{MAX_NAME} bytes", "400"
     yield "the header of a request", _bytes(limits.MAX_HEADER_BYTES), "431"
     yield "a path with its query", _bytes(limits.MAX_PATH_BYTES), "414"
+    yield "the time for a PROXY header to arrive", f"{HEADER_SECONDS:.0f} seconds", "hung up on"
     yield "the time for a body to arrive", f"{limits.BODY_DEADLINE_SECONDS:.0f} seconds", "408"
     yield "a response that is wrapped", _bytes(MAX_WRAPPED), "400"
     yield "ancestors of a token", str(MAX_DEPTH), "400"

@@ -7,13 +7,14 @@ after a while is closed. No request is lost, and a certificate that cannot be us
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from custody.base.ids import Source
 from custody.http.app import Pipeline
 from custody.serve.edge import Edge
-from custody.serve.listeners import BadListener, Serving
+from custody.serve.listeners import BadListener, Serving, port_of
+from custody.serve.relay import DESCRIPTORS, OUTER, Relay
 from custody.serve.settings import Listener
 
 _SETTLE: Final = 0.2  # seconds in which an acceptor that cannot serve has ended
@@ -24,18 +25,46 @@ _log = logging.getLogger(__name__)
 class Acceptor:
     """One listener, and who serves it now."""
 
-    def __init__(self, listener: Listener, fd: int, edge: Edge, connections: int) -> None:
+    def __init__(
+        self, listener: Listener, fd: int, pipeline: Pipeline, source: Source, connections: int
+    ) -> None:
         """Must be made in a running event loop. Raises BadListener."""
         self.listener = listener
-        self.edge = edge
-        self.serving = Serving(listener, fd, edge.application, connections)
+        # By local port, the descriptors that a connection to it holds.
+        self.costs: Mapping[int, int] = {port_of(fd): 1}
+        self._relay: Relay | None = None
+        clients = None
+        if listener.proxy_protocol is not None:
+            self._relay = Relay(fd, listener.proxy_protocol, connections)
+            clients, inner = self._relay.clients, self._relay.inner.fileno()
+            self.costs = {port_of(fd): OUTER, port_of(inner): DESCRIPTORS - OUTER}
+            fd = inner
+        self.edge = Edge(listener, pipeline, source, clients)
+        self.serving = Serving(listener, fd, self.edge.application, connections)
+        if self._relay is not None:
+            self._relay.accept()
 
     async def retire(self) -> None:
         """Accept nobody any more, and end when those connected had time to come anew."""
         self.edge.closing = True
-        self.serving.accept_nobody()
+        if self._relay is None:
+            self.serving.accept_nobody()
+        else:
+            self._relay.accept_nobody()
         await asyncio.sleep(_RETIRED)
+        await self.stop()
+        await self.end()
+
+    async def stop(self) -> None:
+        """Accept nobody, and finish what is in flight."""
+        if self._relay is not None:
+            self._relay.accept_nobody()
         await self.serving.stop()
+
+    async def end(self) -> None:
+        """Pass on what was answered last."""
+        if self._relay is not None:
+            await self._relay.end()
 
 
 class Acceptors:
@@ -78,12 +107,21 @@ class Acceptors:
         """Accept nobody, and end; what is in flight is answered."""
         for task in self._retired.values():
             task.cancel()
-        everyone = (*self._acceptors, *self._retired)
-        await asyncio.gather(*(one.serving.stop() for one in everyone))
+        await asyncio.gather(*(one.stop() for one in (*self._acceptors, *self._retired)))
+
+    async def end(self) -> None:
+        """Let the last answers leave: to be called when none is in flight."""
+        await asyncio.gather(*(one.end() for one in (*self._acceptors, *self._retired)))
+
+    def costs(self) -> Mapping[int, int]:
+        """The local ports of all connections, and how many descriptors each connection holds."""
+        found: dict[int, int] = {}
+        for one in (*self._acceptors, *self._retired):
+            found |= one.costs
+        return found
 
     def _new(self, listener: Listener, fd: int) -> Acceptor:
-        edge = Edge(listener, self._pipeline, self._source)
-        acceptor = Acceptor(listener, fd, edge, self._connections)
+        acceptor = Acceptor(listener, fd, self._pipeline, self._source, self._connections)
         acceptor.serving.task.add_done_callback(lambda _: self._on_end(acceptor))
         return acceptor
 

@@ -1,16 +1,26 @@
 """The application of one listener: the edge, behind what its configuration puts in front of it."""
 
+from collections.abc import Mapping
+
 from custody.base.ids import Source
 from custody.http.app import App, Pipeline
 from custody.http.custom import ASGI, CustomHeaders
 from custody.http.forwarded import ForwardedFor
+from custody.http.relayed import Relayed
 from custody.serve.settings import Listener
 
 
 class Edge:
     """One listener's application, and how many requests it is answering."""
 
-    def __init__(self, listener: Listener, pipeline: Pipeline, source: Source) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        pipeline: Pipeline,
+        source: Source,
+        relayed: Mapping[tuple[str, int], tuple[str, int]] | None = None,
+    ) -> None:
+        """`relayed` are the clients of the listener's relay, None where it has none."""
         self._app = App(pipeline, source, listener.max_body, listener.body_timeout)
         served: ASGI = self._app
         if listener.forwarded is not None:
@@ -22,6 +32,8 @@ class Edge:
                 reject_strangers=trusted.reject_strangers,
                 reject_absent=trusted.reject_absent,
             )
+        if relayed is not None:
+            served = Relayed(served, relayed)
         if listener.headers:
             served = CustomHeaders(served, listener.headers)
         self.application = served

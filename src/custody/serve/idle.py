@@ -9,8 +9,10 @@ import errno
 import logging
 import os
 import socket
+import stat
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 INTERVAL = 0.1  # seconds between looks
 FULL = 7 / 8  # of the limit: from here on room is made
@@ -21,18 +23,20 @@ _TCP_INFO_BYTES = 56
 _log = logging.getLogger(__name__)
 
 
-async def keep_room(listeners: Iterable[int], limit: int) -> None:
-    """Run until cancelled. `listeners` are the listening descriptors, `limit` the most connections.
+Costs = Mapping[int, int]  # by local port, the descriptors that a connection to it holds
+
+
+async def keep_room(costs: Callable[[], Costs], limit: int) -> None:
+    """Run until cancelled. `costs` are those of all listeners, `limit` the most descriptors.
 
     Counts every descriptor of the process: a few files and sockets of its own do not matter.
     """
-    ports = frozenset(_port(listener) for listener in listeners)
     while True:
         await asyncio.sleep(INTERVAL)
         if descriptors() < limit * FULL:
             continue
         try:
-            await asyncio.to_thread(hang_up, ports, int(limit * KEPT))
+            await asyncio.to_thread(hang_up, costs(), int(limit * KEPT))
         except OSError as error:  # no descriptor is left to look with: others must go first
             _log.warning("cannot hang up on idle connections: %s", error.strerror)
 
@@ -43,22 +47,37 @@ def descriptors() -> int:
     return os.stat(_DESCRIPTORS).st_size or len(os.listdir(_DESCRIPTORS))  # noqa: PTH116, PTH208 no path is built
 
 
-def hang_up(ports: frozenset[int], keep: int) -> int:
-    """Shut all but `keep` connections to these local ports, the idlest first; how many went."""
-    idle: list[tuple[int, int]] = []  # milliseconds, descriptor
+def hang_up(costs: Costs, keep: int) -> int:
+    """Shut connections to these ports, the idlest first, until the rest hold `keep` descriptors.
+
+    How many went.
+    """
+    found: list[tuple[_Idle, int]] = []  # and its descriptor
     for name in os.listdir(_DESCRIPTORS):  # noqa: PTH208 names are numbers here, not paths
-        milliseconds = _inspect(int(name), ports)
-        if milliseconds is not None:
-            idle.append((milliseconds, int(name)))
-    idle.sort(reverse=True)
-    surplus = idle[: max(0, len(idle) - keep)]
-    for _, descriptor in surplus:
-        _inspect(descriptor, ports, shut=True)
-    return len(surplus)
+        idle = _inspect(int(name), costs)
+        if idle is not None:
+            found.append((idle, int(name)))
+    found.sort()
+    held, stay = 0, 0
+    for idle, _ in found:
+        held += idle.cost
+        if held > keep:
+            break
+        stay += 1
+    for _, descriptor in found[stay:]:
+        _inspect(descriptor, costs, shut=True)
+    return len(found) - stay
 
 
-def _inspect(descriptor: int, ports: frozenset[int], *, shut: bool = False) -> int | None:
-    """Milliseconds since bytes last passed, None where it is no connection to one of `ports`.
+class _Idle(NamedTuple):
+    """A connection: milliseconds since bytes last passed, and the descriptors that it holds."""
+
+    milliseconds: int
+    cost: int
+
+
+def _inspect(descriptor: int, costs: Costs, *, shut: bool = False) -> _Idle | None:
+    """How idle it is, None where it is no connection to one of these ports.
 
     Works on a duplicate, so that a number used again meanwhile is looked at as what it is now.
     """
@@ -67,7 +86,10 @@ def _inspect(descriptor: int, ports: frozenset[int], *, shut: bool = False) -> i
         return None
     with connection:
         try:
-            if connection.getpeername() and connection.getsockname()[1] not in ports:
+            if not connection.getpeername():
+                return None
+            cost = costs.get(connection.getsockname()[1])
+            if cost is None:
                 return None
             info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
             if shut:
@@ -78,12 +100,18 @@ def _inspect(descriptor: int, ports: frozenset[int], *, shut: bool = False) -> i
             return None
     (sent,) = struct.unpack_from("I", info, _LAST_SENT)
     (received,) = struct.unpack_from("I", info, _LAST_RECEIVED)
-    return int(min(sent, received))
+    return _Idle(int(min(sent, received)), cost)
 
 
 def _duplicate(descriptor: int) -> socket.socket | None:
-    """The socket behind a descriptor; None where there is none."""
+    """The socket behind a descriptor; None where there is none.
+
+    Only of sockets: closing any descriptor of a file gives up the process's locks on it, and by
+    one of these the store knows that its readers live.
+    """
     try:
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            return None
         duplicate = os.dup(descriptor)
     except OSError as error:
         if error.errno != errno.EBADF:  # closed meanwhile
@@ -97,9 +125,3 @@ def _duplicate(descriptor: int) -> socket.socket | None:
 
 
 _NO_CONNECTION = {errno.ENOTCONN, errno.EOPNOTSUPP, errno.ENOPROTOOPT, errno.EINVAL}
-
-
-def _port(listener: int) -> int:
-    with socket.socket(fileno=os.dup(listener)) as duplicate:
-        port: int = duplicate.getsockname()[1]
-        return port

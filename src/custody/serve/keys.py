@@ -65,6 +65,12 @@ LISTENER: Final[Mapping[str, Key]] = {
     "disable_unauthed_generate_root_endpoints": Key("Root tokens want a token beside the shares."
                                                     " Said of one listener, it holds for all.",
                                                     "false"),
+    "proxy_protocol_behavior": Key("Connections may begin with the header of the PROXY protocol,"
+                                   " version 1 or 2: `use_always` believes everybody's,"
+                                   " `allow_authorized` those of authorized proxies and skips"
+                                   " others', `deny_unauthorized` hangs up on who is none.",
+                                   "no header is read"),
+    "proxy_protocol_authorized_addrs": Key("Networks of the proxies that are authorized."),
     "x_forwarded_for_authorized_addrs": Key("Networks of the proxies whose `X-Forwarded-For` names"
                                             " the client.", "none"),
     "x_forwarded_for_hop_skips": Key("How many proxies stand behind the one whose client is"

@@ -74,15 +74,9 @@ IGNORED_LISTENER: Final = frozenset(
     }
 )
 IGNORED_STORAGE: Final = frozenset({"node_id"})
-_PROXY: Final = (
-    "the HTTP server accepts and reads its connections itself, and takes the PROXY line for a"
-    " broken request; let the proxy speak HTTP and set x_forwarded_for_authorized_addrs"
-)
 _REDACT: Final = "this release cannot hide it; keep the status paths from strangers by a proxy"
 REFUSED_LISTENER: Final = {
     "chroot_namespace": "this release has no namespaces to confine a listener to",
-    "proxy_protocol_authorized_addrs": _PROXY,
-    "proxy_protocol_behavior": _PROXY,
     "redact_addresses": _REDACT,
     "redact_cluster_name": _REDACT,
     "redact_version": _REDACT,

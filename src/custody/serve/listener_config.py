@@ -10,10 +10,12 @@ from custody.http.limits import MAX_BODY_BYTES, SMALL_BODY_BYTES
 from custody.serve.fields import BadConfiguration, Fields, Known, Placed
 from custody.serve.keys import LISTENER
 from custody.serve.known import IGNORED_LISTENER, REFUSED_LISTENER
-from custody.serve.settings import TLS, Forwarded, Listener
+from custody.serve.settings import TLS, Forwarded, Listener, ProxyProtocol
 
 DEFAULT_PORT: Final = 8200
 _KNOWN: Final = Known(LISTENER, IGNORED_LISTENER, REFUSED_LISTENER)
+_ALWAYS: Final = "use_always"
+_BEHAVIORS: Final = (_ALWAYS, "allow_authorized", "deny_unauthorized")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 
 
@@ -37,6 +39,7 @@ def read_listener(block: Placed) -> tuple[Listener, list[str]]:
         ),
         max_body=_max_body(fields),
         forwarded=_forwarded(fields),
+        proxy_protocol=_proxy_protocol(fields, at, warnings),
         headers=_headers(fields),
         closed_rekey=fields.flag("disable_unauthed_rekey_endpoints"),
         closed_generate_root=fields.flag("disable_unauthed_generate_root_endpoints"),
@@ -112,15 +115,33 @@ def _max_body(fields: Fields) -> int:
     return fields.number("max_request_size", 0, SMALL_BODY_BYTES, MAX_BODY_BYTES)
 
 
-def _forwarded(fields: Fields) -> Forwarded | None:
-    networks = fields.texts("x_forwarded_for_authorized_addrs")
+def _networks(fields: Fields, key: str) -> list[str]:
+    networks = fields.texts(key)
     for text in networks:
         try:
             ipaddress.ip_network(text)
         except ValueError as error:
-            raise fields.error(
-                "x_forwarded_for_authorized_addrs", f'"{text}" is not a network: {error}'
-            ) from error
+            raise fields.error(key, f'"{text}" is not a network: {error}') from error
+    return networks
+
+
+def _proxy_protocol(fields: Fields, at: str, warnings: list[str]) -> ProxyProtocol | None:
+    key, whose = "proxy_protocol_behavior", "proxy_protocol_authorized_addrs"
+    behavior = fields.choice(key, "", ("", *_BEHAVIORS))
+    networks = _networks(fields, whose)
+    if not behavior:
+        if networks:
+            raise fields.error(whose, f"{whose} needs {key}")
+        return None
+    if behavior == _ALWAYS and networks:
+        warnings.append(f"{at}: {key} is {_ALWAYS}, so {whose} means nothing")
+    if behavior != _ALWAYS and not networks:
+        raise fields.error(key, f"{key} needs {whose} with {behavior}")
+    return ProxyProtocol(behavior, networks)
+
+
+def _forwarded(fields: Fields) -> Forwarded | None:
+    networks = _networks(fields, "x_forwarded_for_authorized_addrs")
     if not networks:
         for key in ("hop_skips", "reject_not_authorized", "reject_not_present"):
             if fields.has(f"x_forwarded_for_{key}"):

@@ -109,6 +109,13 @@ class Serving:
         await self.task
 
 
+def port_of(listening: int) -> int:
+    """The port of a listening descriptor."""
+    with socket.socket(fileno=os.dup(listening)) as duplicate:
+        port: int = duplicate.getsockname()[1]
+        return port
+
+
 def _server(listener: Listener, fd: int, app: App, connections: int) -> _OnSocket:
     return _OnSocket(
         fd,

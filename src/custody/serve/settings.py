@@ -26,6 +26,13 @@ class Forwarded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reject_absent: bool = True  # and so is one without it
 
 
+class ProxyProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Connections begin with a header that names the client. Which proxies are believed."""
+
+    behavior: str  # use_always, allow_authorized or deny_unauthorized
+    networks: list[str] = []
+
+
 class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One address that workers serve. `tls` None means plain HTTP, asked for by name."""
 
@@ -36,6 +43,7 @@ class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body_timeout: float = 30.0  # seconds
     max_body: int = 32 * 1024 * 1024  # bytes; a route may take less
     forwarded: Forwarded | None = None
+    proxy_protocol: ProxyProtocol | None = None
     headers: dict[str, dict[str, str]] = {}  # by status: default, 2xx or 200
     closed_rekey: bool = False  # the paths that need no token are not served
     closed_generate_root: bool = False

@@ -26,7 +26,7 @@ async def run(member: Member) -> None:
         await acceptors.reload(member.settings.listeners)
 
     member.on_reloaded = reload
-    room = asyncio.create_task(keep_room(fds, connections))
+    room = asyncio.create_task(keep_room(acceptors.costs, connections))
     member.ready()
     ends = [asyncio.create_task(event.wait()) for event in (member.stopping, acceptors.ended)]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -34,6 +34,7 @@ async def run(member: Member) -> None:
     await acceptors.stop()
     while acceptors.in_flight:  # noqa: ASYNC110 - a counter on the hot path is cheaper than an event
         await asyncio.sleep(_POLL)
+    await acceptors.end()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from custody.serve.config import BadConfiguration, child_environment, load
-from custody.serve.settings import Forwarded, Listener, Settings
+from custody.serve.settings import Forwarded, Listener, ProxyProtocol, Settings
 
 _STORAGE = 'storage "lmdb" { path = "/data" }\n'
 _LISTENER = 'listener "tcp" { address = "127.0.0.1:8200"\n tls_disable = true }\n'
@@ -126,7 +126,22 @@ def test_files_of_a_directory_are_merged_in_order_and_the_last_word_counts(tmp_p
         ),
         ("storage {", "1:"),
         (_LISTENER + 'proxy_protocol_behavior = "use_always"', 'unknown key "proxy_protocol'),
-        (_proxied('proxy_protocol_behavior = "use_always"'), "takes the PROXY line for a"),
+        (_proxied('proxy_protocol_behavior = "sometimes"'), "proxy_protocol_behavior is one of"),
+        (
+            _proxied('proxy_protocol_behavior = "allow_authorized"'),
+            "needs proxy_protocol_authorized_addrs with allow_authorized",
+        ),
+        (
+            _proxied('proxy_protocol_authorized_addrs = "10.0.0.0/8"'),
+            "proxy_protocol_authorized_addrs needs proxy_protocol_behavior",
+        ),
+        (
+            _proxied(
+                'proxy_protocol_behavior = "deny_unauthorized"\n'
+                ' proxy_protocol_authorized_addrs = "10.0.0.0/33"'
+            ),
+            "is not a network",
+        ),
         (_proxied('chroot_namespace = "team/"'), "no namespaces to confine a listener to"),
         (_proxied("redact_version = true"), "cannot hide it"),
         (_proxied('tls_max_version = "tls12"\n tls_disable = false'), "are needed"),
@@ -220,6 +235,18 @@ def test_a_wrong_value_is_told_with_its_file_and_line(tmp_path: Path) -> None:
 def test_a_refused_key_that_asks_for_nothing_is_no_mistake(tmp_path: Path) -> None:
     settings, _ = _load(tmp_path, _proxied('redact_version = false\n proxy_protocol_behavior = ""'))
     assert settings.listeners[0].address == "0.0.0.0:1"
+
+
+def test_a_listener_knows_whose_proxy_headers_it_believes(tmp_path: Path) -> None:
+    given = 'proxy_protocol_authorized_addrs = ["10.0.0.0/8", "::1"]\n proxy_protocol_behavior = '
+    settings, warnings = _load(tmp_path, _proxied(given + '"deny_unauthorized"'))
+    known = settings.listeners[0].proxy_protocol
+    assert known == ProxyProtocol("deny_unauthorized", ["10.0.0.0/8", "::1"])
+    assert warnings == []
+    _, warnings = _load(tmp_path, _proxied(given + '"use_always"'))
+    assert warnings[0].endswith(
+        "proxy_protocol_behavior is use_always, so proxy_protocol_authorized_addrs means nothing"
+    )
 
 
 def test_a_listener_knows_its_proxies_and_its_headers(tmp_path: Path) -> None:

@@ -1,14 +1,21 @@
 import asyncio
 import contextlib
+import fcntl
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from subprocess import DEVNULL
 
 import pytest
 
 from custody.serve.idle import descriptors, hang_up, keep_room
 from custody.serve.listeners import CONNECTIONS, SPARE_FILES, connection_limit
+
+_TAKE = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'w'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
 
 
 class Line:
@@ -53,7 +60,7 @@ def line() -> Iterator[Line]:
 def test_so_many_stay_and_the_others_are_hung_up_on(line: Line) -> None:
     line.connect(10)
     before = descriptors()
-    assert hang_up(frozenset({line.port}), 4) == 6
+    assert hang_up({line.port: 1}, 4) == 6
     assert sum(line.alive()) == 4
     assert descriptors() == before
 
@@ -65,18 +72,33 @@ def test_who_spoke_last_stays(line: Line) -> None:
     line.ends[1][0].sendall(b"x")
     line.ends[3][1].sendall(b"y")
     line.ends[1][1].recv(1)
-    assert hang_up(frozenset({line.port}), 2) == 3
+    assert hang_up({line.port: 1}, 2) == 3
     assert line.alive() == [False, True, False, True, False]
+
+
+def test_a_connection_that_holds_more_descriptors_counts_for_more(line: Line) -> None:
+    line.connect(6)
+    assert hang_up({line.port: 3}, 10) == 3
+    assert sum(line.alive()) == 3
 
 
 def test_other_sockets_and_files_are_left_alone(line: Line) -> None:
     other = Line()
     other.connect(3)
     try:
-        assert hang_up(frozenset({line.port}), 0) == 0
+        assert hang_up({line.port: 1}, 0) == 0
         assert all(other.alive())
     finally:
         other.close()
+
+
+def test_the_processes_locks_on_files_are_kept(line: Line, tmp_path: Path) -> None:
+    line.connect(3)
+    with (tmp_path / "lock").open("w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert hang_up({line.port: 1}, 1) == 2
+        with pytest.raises(subprocess.CalledProcessError):  # nobody else gets it
+            subprocess.run([sys.executable, "-c", _TAKE, file.name], check=True, stderr=DEVNULL)  # noqa: S603 our own
 
 
 def test_below_the_limit_nobody_is_looked_at(line: Line) -> None:
@@ -85,7 +107,7 @@ def test_below_the_limit_nobody_is_looked_at(line: Line) -> None:
     async def main() -> None:
         with contextlib.suppress(TimeoutError):
             limit = 10 * descriptors()
-            await asyncio.wait_for(keep_room([line.listener.fileno()], limit), 0.3)
+            await asyncio.wait_for(keep_room(lambda: {line.port: 1}, limit), 0.3)
 
     asyncio.run(main())
     assert all(line.alive())
@@ -95,7 +117,7 @@ def test_near_the_limit_room_is_made(line: Line) -> None:
     line.connect(20)
 
     async def main() -> None:
-        room = asyncio.create_task(keep_room([line.listener.fileno()], 20))
+        room = asyncio.create_task(keep_room(lambda: {line.port: 1}, 20))
         while sum(line.alive()) > 10:  # noqa: ASYNC110 the kernel sets no event
             await asyncio.sleep(0.01)
         room.cancel()

@@ -1,0 +1,210 @@
+"""A listener behind proxies that speak the PROXY protocol: reads their header, passes on the rest.
+
+The HTTP server cannot read that header and owns the connections that it accepts. So here the
+relay accepts, and opens a connection of its own to the HTTP server for each, on loopback: TLS and
+HTTP end where they end without it. Each of these comes from an address that no other has had, and
+the kernel lets nobody else use it meanwhile: by it a request is known to be whose it is, and one
+from an address that the relay does not hold is nobody's (see `http.relayed`).
+"""
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from itertools import count
+from typing import Final
+
+from custody.serve.listeners import BACKLOG
+from custody.serve.proxy_header import Address, BadHeader, parse, plain
+from custody.serve.settings import ProxyProtocol
+
+OUTER: Final = 2  # descriptors of one relayed connection: the client's, and ours to the server
+DESCRIPTORS: Final = OUTER + 1  # and the server's own
+HEADER_SECONDS: Final = 10.0
+LINGER: Final = 2.0  # seconds in which a client may still hang up by itself
+_PEEKED: Final = 512  # bytes: more than any header's addresses end at
+_CHUNK: Final = 1 << 16
+_AT_ONCE: Final = 64  # connections that are accepted before others have their turn
+_PAUSE: Final = 0.1  # seconds without accepting when no descriptor is left
+_ENDING: Final = 1.0  # seconds for the last bytes when the server has ended
+_LOOPBACK: Final = int(ipaddress.IPv4Address("127.0.0.0"))
+_PLACES: Final = (1 << 24) - 2
+_FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_log = logging.getLogger(__name__)
+
+
+class Relay:
+    """One listener's relay. Must be made in a running event loop."""
+
+    def __init__(
+        self,
+        fd: int,
+        proxies: ProxyProtocol,
+        limit: int,
+        *,
+        header_seconds: float = HEADER_SECONDS,
+    ) -> None:
+        """Accept on a copy of the listening `fd` while `limit` descriptors are not in use."""
+        self._loop = asyncio.get_running_loop()
+        self._outer = socket.socket(fileno=os.dup(fd))
+        self._outer.setblocking(False)  # noqa: FBT003 positional only
+        self.inner = _inner()  # where the HTTP server accepts
+        self._proxies = proxies
+        self._networks = [ipaddress.ip_network(text) for text in proxies.networks]
+        self._limit = limit
+        self._header_seconds = header_seconds
+        self._places = _places()
+        self._accepting = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.clients: dict[Address, Address] = {}  # by the address of our connection
+
+    def accept(self) -> None:
+        """Begin."""
+        self._accepting = True
+        self._loop.add_reader(self._outer, self._on_connections)
+
+    def accept_nobody(self) -> None:
+        """Accept no connection any more, and go on with those that there are."""
+        if self._accepting:
+            self._accepting = False
+            self._loop.remove_reader(self._outer)
+            self._outer.close()
+
+    async def end(self) -> None:
+        """Pass on what the HTTP server has said last, and close everything."""
+        self.accept_nobody()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_ENDING)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.inner.close()
+
+    # -- accepting
+
+    def _on_connections(self) -> None:
+        for _ in range(_AT_ONCE):
+            if len(self._tasks) + len(self.clients) * (DESCRIPTORS - 1) >= self._limit:
+                self._pause()
+                return
+            try:
+                front, peer = self._outer.accept()
+            except OSError as error:
+                if error.errno in _FULL:
+                    self._pause()
+                return  # another worker took it, or the client left
+            self._begin(front, (plain(peer[0].partition("%")[0]), peer[1]))
+
+    def _pause(self) -> None:
+        """The connection stays in the backlog, and would wake us for nothing."""
+        self._loop.remove_reader(self._outer)
+        self._loop.call_later(_PAUSE, self._resume)
+
+    def _resume(self) -> None:
+        if self._accepting:
+            self._loop.add_reader(self._outer, self._on_connections)
+
+    def _begin(self, front: socket.socket, peer: Address) -> None:
+        trusted = self._trusts(peer)
+        if not trusted and self._proxies.behavior == "deny_unauthorized":
+            front.close()
+            _log.debug("refused a connection of %s: not an authorized proxy", peer[0])
+            return
+        front.setblocking(False)  # noqa: FBT003 positional only
+        task = self._loop.create_task(self._relay(front, peer, trusted=trusted))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _trusts(self, peer: Address) -> bool:
+        if self._proxies.behavior == "use_always":
+            return True
+        address = ipaddress.ip_address(peer[0])
+        return any(address in network for network in self._networks)
+
+    # -- one connection
+
+    async def _relay(self, front: socket.socket, peer: Address, *, trusted: bool) -> None:
+        with front:
+            try:
+                async with asyncio.timeout(self._header_seconds):
+                    source, first = await self._header(front)
+                client = source if source is not None and trusted else peer
+                with self._connection(client) as back:
+                    await self._loop.sock_connect(back, self.inner.getsockname())
+                    await self._loop.sock_sendall(back, first)
+                    await self._both_ways(front, back)
+            except BadHeader as error:
+                _log.debug("hung up on %s: %s", peer[0], error)
+            except TimeoutError:
+                _log.debug("hung up on %s: no header in time", peer[0])
+            except OSError as error:  # either side has gone
+                _log.debug("lost a connection of %s: %s", peer[0], error.strerror)
+
+    async def _header(self, front: socket.socket) -> tuple[Address | None, bytes]:
+        """Whom the header names, and what came behind it. Raises BadHeader."""
+        data = b""
+        while (header := parse(data)) is None:
+            data += await self._receive(front, _PEEKED)
+        skipped = len(data)
+        while skipped < header.length:
+            skipped += len(await self._receive(front, min(header.length - skipped, _CHUNK)))
+        return header.source, data[header.length :]
+
+    async def _receive(self, front: socket.socket, limit: int) -> bytes:
+        data = await self._loop.sock_recv(front, limit)
+        if not data:
+            raise BadHeader("it ends before its header does")
+        return data
+
+    @contextlib.contextmanager
+    def _connection(self, client: Address) -> Iterator[socket.socket]:
+        """A socket to connect to the HTTP server; while it is open, what it says is `client`'s."""
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as back:
+            back.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            back.bind((next(self._places), 0))
+            place: Address = back.getsockname()
+            self.clients[place] = client
+            try:
+                yield back
+            finally:
+                del self.clients[place]
+
+    async def _both_ways(self, front: socket.socket, back: socket.socket) -> None:
+        """Until the HTTP server has hung up. A client that hangs up tells it so."""
+        inward = self._loop.create_task(self._pass(front, back))
+        try:
+            await self._pass(back, front)
+            await asyncio.wait([inward], timeout=LINGER)
+        finally:
+            inward.cancel()
+            await asyncio.gather(inward, return_exceptions=True)
+
+    async def _pass(self, giver: socket.socket, taker: socket.socket) -> None:
+        """Pass bytes on as fast as they are taken, and then the end of them."""
+        with contextlib.suppress(OSError):
+            while data := await self._loop.sock_recv(giver, _CHUNK):
+                await self._loop.sock_sendall(taker, data)
+        with contextlib.suppress(OSError):
+            taker.shutdown(socket.SHUT_WR)
+
+
+def _inner() -> socket.socket:
+    """A listening socket on loopback."""
+    inner = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    inner.bind(("127.0.0.1", 0))
+    inner.listen(BACKLOG)
+    return inner
+
+
+def _places() -> Iterator[str]:
+    """Loopback's addresses by turns: with a port, none comes again for a very long time.
+
+    A request may be read after its connection has gone; it must not find another's client then.
+    """
+    for number in count():
+        yield str(ipaddress.IPv4Address(_LOOPBACK + 1 + number % _PLACES))

@@ -1,0 +1,290 @@
+"""A relay: whose requests it says they are, and how its connections begin and end."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from custody.serve.listeners import Serving, bind
+from custody.serve.relay import Relay
+from custody.serve.settings import Listener, ProxyProtocol
+
+HEADER = b"PROXY TCP4 203.0.113.7 10.0.0.1 4711 8200\r\n"
+ALWAYS = ProxyProtocol("use_always")
+THIS, OTHER = ["127.0.0.0/8"], ["10.0.0.0/8"]
+
+
+@dataclass
+class Scene:
+    """A relay on a free port, and a server behind it that is played by the test."""
+
+    relay: Relay
+    port: int
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """As a client."""
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def accept(self) -> socket.socket:
+        """The server's end of the next connection that the relay opens."""
+        loop = asyncio.get_running_loop()
+        one, _ = await asyncio.wait_for(loop.sock_accept(self.relay.inner), 10)
+        return one
+
+    def whose(self, end: socket.socket) -> tuple[str, int] | None:
+        """Who is behind a connection of the relay's, as the application is told."""
+        return self.relay.clients.get(end.getpeername())
+
+
+async def received(end: socket.socket, count: int) -> bytes:
+    loop, data = asyncio.get_running_loop(), b""
+    while len(data) < count and (chunk := await asyncio.wait_for(loop.sock_recv(end, count), 10)):
+        data += chunk
+    return data
+
+
+@contextlib.asynccontextmanager
+async def scene(
+    proxies: ProxyProtocol = ALWAYS, limit: int = 100, seconds: float = 10.0
+) -> AsyncIterator[Scene]:
+    with bind(Listener("127.0.0.1", 0)) as listening:
+        relay = Relay(listening.fileno(), proxies, limit, header_seconds=seconds)
+        relay.accept()
+        try:
+            yield Scene(relay, listening.getsockname()[1])
+        finally:
+            await relay.end()
+
+
+def play(acts: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(acts(), 30))
+
+
+@pytest.mark.parametrize(
+    ("proxies", "header", "client"),
+    [
+        (ALWAYS, HEADER, "203.0.113.7"),
+        (ALWAYS, b"", "127.0.0.1"),
+        (ALWAYS, b"PROXY UNKNOWN\r\n", "127.0.0.1"),
+        (ProxyProtocol("allow_authorized", THIS), HEADER, "203.0.113.7"),
+        (ProxyProtocol("allow_authorized", THIS), b"", "127.0.0.1"),
+        (ProxyProtocol("allow_authorized", OTHER), HEADER, "127.0.0.1"),
+        (ProxyProtocol("allow_authorized", OTHER), b"", "127.0.0.1"),
+        (ProxyProtocol("deny_unauthorized", THIS), HEADER, "203.0.113.7"),
+        (ProxyProtocol("deny_unauthorized", THIS), b"", "127.0.0.1"),
+    ],
+)
+def test_who_is_believed_names_the_client_and_the_header_goes_no_further(
+    proxies: ProxyProtocol, header: bytes, client: str
+) -> None:
+    async def acts() -> None:
+        async with scene(proxies) as one:
+            _, writer = await one.connect()
+            writer.write(header + b"GET / HTTP/1.1\r\n")
+            with await one.accept() as end:
+                assert await received(end, 16) == b"GET / HTTP/1.1\r\n"
+                address = one.whose(end)
+                assert address is not None
+                assert address[0] == client
+                assert client == "127.0.0.1" or address[1] == 4711
+            writer.close()
+
+    play(acts)
+
+
+def test_who_is_not_authorized_is_hung_up_on_at_once() -> None:
+    async def acts() -> None:
+        async with scene(ProxyProtocol("deny_unauthorized", OTHER)) as one:
+            reader, writer = await one.connect()
+            assert await reader.read() == b""
+            writer.close()
+
+    play(acts)
+
+
+@pytest.mark.parametrize("sent", [b"PROXY nonsense\r\n", b"\r\n\r\n\0\r\nQUIT\n\x99" + bytes(9)])
+def test_what_is_no_header_is_hung_up_on(sent: bytes) -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            reader, writer = await one.connect()
+            writer.write(sent)
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
+            assert one.relay.clients == {}
+
+    play(acts)
+
+
+def test_half_a_header_is_waited_for_so_long_and_no_longer() -> None:
+    async def acts() -> None:
+        async with scene(seconds=0.2) as one:
+            reader, writer = await one.connect()
+            for byte in HEADER[:5]:  # each byte is in time, all of them are not
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.03)
+            started = time.monotonic()
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            assert time.monotonic() - started < 2
+            writer.close()
+
+    play(acts)
+
+
+def test_a_header_with_all_that_may_follow_its_addresses_is_skipped_whole() -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            _, writer = await one.connect()
+            body = bytes([203, 0, 113, 7, 10, 0, 0, 1, 0, 1, 0, 2]) + bytes(60_000)
+            start = b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + len(body).to_bytes(2, "big")
+            writer.write(start + body + b"hello")
+            with await one.accept() as end:
+                assert await received(end, 5) == b"hello"
+                assert one.whose(end) == ("203.0.113.7", 1)
+            writer.close()
+
+    play(acts)
+
+
+def test_a_client_that_has_said_all_still_gets_its_answer() -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            reader, writer = await one.connect()
+            writer.write(HEADER + b"ask")
+            writer.write_eof()
+            with await one.accept() as end:
+                assert await received(end, 10) == b"ask"  # and then the end
+                await asyncio.get_running_loop().sock_sendall(end, b"answer")
+            assert await reader.read() == b"answer"
+            writer.close()
+
+    play(acts)
+
+
+def test_a_client_that_does_not_read_makes_the_server_wait() -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            reader, writer = await one.connect()
+            writer.write(HEADER + b"x")
+            with await one.accept() as end:
+                end.setblocking(False)  # noqa: FBT003 positional only
+                whole = 64 * 1024 * 1024
+                giving = asyncio.ensure_future(
+                    asyncio.get_running_loop().sock_sendall(end, bytes(whole))
+                )
+                reader._transport.pause_reading()  # type: ignore[attr-defined]  # noqa: SLF001 its limit would do it later
+                await asyncio.sleep(0.5)
+                assert not giving.done()
+                reader._transport.resume_reading()  # type: ignore[attr-defined]  # noqa: SLF001 as above
+                left = whole
+                while left:
+                    left -= len(await reader.read(1 << 20))
+                await giving
+            writer.close()
+
+    play(acts)
+
+
+def test_when_either_side_goes_both_are_gone_and_nobody_is_named_any_more() -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            for leaves in ("client", "server"):
+                reader, writer = await one.connect()
+                writer.write(HEADER + b"x")
+                end = await one.accept()
+                assert one.whose(end) is not None
+                if leaves == "client":
+                    writer.transport.abort()
+                    assert await received(end, 2) == b"x"
+                end.close()
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+                writer.close()
+                while one.relay.clients:  # noqa: ASYNC110 nothing tells of it
+                    await asyncio.sleep(0.01)
+
+    play(acts)
+
+
+def test_no_two_connections_come_from_the_same_address() -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            places = set()
+            for _ in range(20):
+                _, writer = await one.connect()
+                writer.write(b"GET")
+                with await one.accept() as end:
+                    places.add(end.getpeername()[0])
+                writer.close()
+            assert len(places) == 20
+
+    play(acts)
+
+
+def test_over_the_limit_connections_wait_for_others_to_go() -> None:
+    async def acts() -> None:
+        async with scene(limit=6) as one:
+            _, first = await one.connect()
+            _, second = await one.connect()
+            for writer in (first, second):
+                writer.write(b"GET")
+            ends = [await one.accept(), await one.accept()]
+            reader, third = await one.connect()
+            third.write(b"GET")
+            await asyncio.sleep(0.3)
+            assert len(one.relay.clients) == 2
+            first.close()
+            for end in ends:
+                end.close()
+            with await one.accept() as end:
+                assert await received(end, 3) == b"GET"
+            assert await reader.read() == b""
+            for writer in (second, third):
+                writer.close()
+
+    play(acts)
+
+
+class Waiting:
+    """An application that answers when it is let."""
+
+    def __init__(self) -> None:
+        self.asked, self.let = asyncio.Event(), asyncio.Event()
+        self.answered = asyncio.Event()
+
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        self.asked.set()
+        await self.let.wait()
+        size = (b"content-length", b"1000000")
+        await send({"type": "http.response.start", "status": 200, "headers": [size]})
+        await send({"type": "http.response.body", "body": bytes(1_000_000)})
+        self.answered.set()
+
+
+def test_a_stop_lets_the_answer_to_what_is_in_flight_leave_whole() -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            app = Waiting()
+            serving = Serving(Listener("127.0.0.1", 0), one.relay.inner.fileno(), app, 100)
+            reader, writer = await one.connect()
+            writer.write(HEADER + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await app.asked.wait()
+            one.relay.accept_nobody()
+            stopping = asyncio.create_task(serving.stop())
+            await asyncio.sleep(0.1)
+            app.let.set()
+            whole = asyncio.create_task(reader.read())
+            await stopping
+            await app.answered.wait()
+            await one.relay.end()
+            assert len(await whole) > 1_000_000
+            writer.close()
+
+    play(acts)
