@@ -72,7 +72,7 @@ class TokenLives(RuleBasedStateMachine):
             with self.bench.tables.transaction() as txn:
                 service.revoke_orphan(txn, token_hash(token.name), self.bench.now_ns)
         except BadRequest:
-            assert not standing
+            assert not standing or token.uses == SPENT  # which may have been cleared
             return
         assert standing
         token.revoked = True
