@@ -3,10 +3,11 @@
 import os
 import secrets
 import signal
+import subprocess
 import time
 from pathlib import Path
 
-from tests.harness import Server, eventually, kill_all
+from tests.harness import CUSTODY, Server, eventually, kill_all
 
 from custody.testing.transit import TransitServer
 
@@ -74,6 +75,21 @@ def test_a_node_that_was_sealed_stays_so_until_people_or_a_restart_open_it(tmp_p
         os.kill(custodian, signal.SIGKILL)
         server.wait_until_replaced(custodian)
         eventually(lambda: _is_open(server))
+
+
+def test_shares_of_the_unseal_key_are_refused_where_there_are_none(tmp_path: Path) -> None:
+    server, _ = _node(tmp_path)
+    with server:
+        done = subprocess.run(  # noqa: S603 our own program
+            [CUSTODY, "operator", "init", "-key-shares=1", "-key-threshold=1"],
+            env={"CUSTODY_ADDR": server.address, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        text = "parameters secret_shares,secret_threshold not applicable to seal type static"
+        assert (done.returncode, done.stdout, text in done.stderr) == (2, "", True)
+        assert server.expect(200, "GET", "sys/init").body == {"initialized": False}
 
 
 def test_a_seal_that_cannot_be_asked_is_told_asked_again_and_ends_no_process(

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
 from custody.base.secret import Secret
 from custody.cli.errors import RemoteError, UsageError
+from custody.cli.hints import Refusal, next_step
 from custody.cli.link import headers_of, link_to, target_of
 from custody.cli.output import to_json
 from custody.cli.request import Answer, Instead, Request
@@ -226,8 +227,11 @@ class Client:
         errors = answer.body.get("errors")
         listed = errors if isinstance(errors, list) else []
         text = "Errors:\n\n" + "\n".join(f"* {error}" for error in listed)
-        text += _told_of_use(answer.body)
-        raise RemoteError(self._refusal(request, answer.status, text), answer.status)
+        hint = next_step(
+            Refusal(request.path, answer.status, list(map(str, listed)), self.has_token)
+        )
+        hint = _told_of_use(answer.body) or hint
+        raise RemoteError(self._refusal(request, answer.status, text), answer.status, hint)
 
     def _refusal(self, request: Request, status: int, text: str) -> str:
         address, namespace = self._connection.address, self._connection.namespace
@@ -257,7 +261,7 @@ def _told_of_use(body: Mapping[str, Any]) -> str:
     if not isinstance(told, Mapping) or "used_time" not in told:
         return ""
     return (
-        f"\n\nThe wrapping token was used at {told['used_time']}. If that was not you, somebody"
+        f"The wrapping token was used at {told['used_time']}. If that was not you, somebody"
         " else may know what it held: replace that, and find out who."
     )
 

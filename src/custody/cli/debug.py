@@ -16,7 +16,7 @@ from custody import __version__
 from custody.base.clock import NANOSECOND, Clock, SystemClock, rfc3339
 from custody.base.duration import parse_ns
 from custody.cli.command import FORMAT, HTTP, Command, Context, Example
-from custody.cli.errors import CommandError, UsageError
+from custody.cli.errors import CommandError, RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.output import to_json
 from custody.cli.request import Request
@@ -52,7 +52,8 @@ class _Findings:
                     parameters = {"sealedcode": 200, "uninitcode": 200}
                     found = client.read(path, parameters if name == "health" else {})
                 except CommandError as error:
-                    self._missed(target, now, str(error).strip().splitlines()[-1])
+                    text = error.text if isinstance(error, RemoteError) else str(error)
+                    self._missed(target, now, text.strip().splitlines()[-1])
                     continue
                 if found:
                     shown = found.get("data") or found

@@ -41,11 +41,12 @@ class Environment:
 
     def get(self, name: str) -> str:
         """The first non-empty of CUSTODY_name, BAO_name, VAULT_name; "" when there is none."""
-        for prefix in PREFIXES:
-            value = self.variables.get(prefix + name, "")
-            if value:
-                return value
-        return ""
+        return self.variables.get(self.source(name), "")
+
+    def source(self, name: str) -> str:
+        """The variable that `get` reads; "" when none is set."""
+        names = (prefix + name for prefix in PREFIXES)
+        return next((each for each in names if self.variables.get(each)), "")
 
     def switch(self, name: str) -> bool:
         """The setting as a Go boolean, False when unset. Raises UsageError."""

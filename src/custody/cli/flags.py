@@ -96,7 +96,7 @@ def _one(known: Mapping[str, Flag], word: str, rest: Iterable[str]) -> tuple[Fla
     flag = known.get(name)
     if flag is None:
         raise UsageError(
-            f"flag provided but not defined: -{name}"
+            f"flag provided but not defined: -{name}{_meant(name, known)}"
             " (write -- before an argument that begins with a dash)"
         )
     if not equals:
@@ -108,6 +108,13 @@ def _one(known: Mapping[str, Flag], word: str, rest: Iterable[str]) -> tuple[Fla
         value = following
     _check(flag, value)
     return flag, value
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415 needed only for a mistake; costs start-up time
+
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean -{near[0]}?" if near else ""
 
 
 def _check(flag: Flag, value: str) -> None:

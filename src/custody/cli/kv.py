@@ -7,7 +7,7 @@ from custody.cli import data, output
 from custody.cli.command import ANY, FIELD, FORMAT, HTTP, Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
-from custody.cli.kv_path import Location, locate, versioned
+from custody.cli.kv_path import Location, find, locate, versioned
 from custody.cli.logical import PAGE, show_list, stdin_of
 from custody.cli.request import Request
 
@@ -155,7 +155,7 @@ def list_keys(context: Context) -> int:
     """Print the keys of a folder."""
     if not context.arguments and not context.options.has("mount"):
         raise UsageError("Not enough arguments (expected 1, got 0)")
-    return show_list(context, locate(context, context.client()).api("metadata"))
+    return show_list(context, find(context, context.client()).api("metadata"))
 
 
 def delete(context: Context) -> int:

@@ -5,7 +5,7 @@ from custody.cli.command import FIELD, FORMAT, HTTP, Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.kv import MOUNT
-from custody.cli.kv_path import locate
+from custody.cli.kv_path import find, locate
 from custody.cli.logical import PAGE, show_list
 from custody.cli.request import Request
 
@@ -16,7 +16,7 @@ def scan(context: Context) -> int:
     """Print the keys of a folder and of the folders in it."""
     if not context.arguments and not context.options.has("mount"):
         raise UsageError("Not enough arguments (expected 1, got 0)")
-    return show_list(context, locate(context, context.client()).api("metadata"), deep=True)
+    return show_list(context, find(context, context.client()).api("metadata"), deep=True)
 
 
 def enable_versioning(context: Context) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from custody.cli.command import Context
 from custody.cli.errors import RemoteError, UsageError
+from custody.cli.hints import PREFLIGHT
 
 if TYPE_CHECKING:
     from custody.cli.client import Client
@@ -28,6 +29,18 @@ class Location:
 
 
 def locate(context: Context, client: "Client") -> Location:
+    """As `find`, of a secret. Raises UsageError for a store without a name in it."""
+    location = find(context, client)
+    if not location.key:
+        mount = location.mount
+        raise UsageError(
+            f"{mount}/ is the store itself: name a secret in it, as in {mount}/app, or see which"
+            f" there are by custody kv list {mount}"
+        )
+    return location
+
+
+def find(context: Context, client: "Client") -> Location:
     """Ask the server where the first argument (under -mount, if given) is. Raises RemoteError."""
     words = context.arguments
     path = words[0].strip().strip("/") if words else ""
@@ -61,7 +74,7 @@ def split(path: str, mount: str, *, versioned: bool) -> Location:
 def _preflight(client: "Client", path: str) -> tuple[str, bool]:
     """The mount of `path` and whether it keeps versions. Servers too old to say keep none."""
     try:
-        answer = client.preparing().read(f"sys/internal/ui/mounts/{path}")
+        answer = client.preparing().read(f"{PREFLIGHT}{path}")
     except RemoteError as error:
         if error.status == _NOT_FOUND:
             return "", False

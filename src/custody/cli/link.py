@@ -4,8 +4,10 @@ import base64
 import http.client
 import os
 import ssl
+from collections.abc import Iterable
 from urllib.parse import SplitResult, unquote
 
+from custody.base.pem import swapped
 from custody.cli.errors import UsageError
 from custody.cli.settings import TLS, Connection
 
@@ -77,18 +79,45 @@ def _tls_context(tls: TLS) -> ssl.SSLContext:
             capath=tls.ca_path or None,
             cadata=tls.ca_cert_pem or None,
         )
-        if tls.client_cert:
-            context.load_cert_chain(tls.client_cert, tls.client_key or None)
-        elif tls.client_cert_pem is not None:
-            _load_pem(context, tls.client_cert_pem.reveal())
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not valid PEM"
-        raise UsageError(f"cannot load the certificates for TLS: {reason}") from error
+        what = _said(tls, "ca_cert", tls.ca_cert), _said(tls, "ca_cert_pem")
+        raise _unusable("the authority's certificates", what, error) from error
+    _show_certificate(context, tls)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _show_certificate(context: ssl.SSLContext, tls: TLS) -> None:
+    """Have the client's certificate, if there is one, shown to servers that ask for one."""
+    try:
+        if tls.client_cert:
+            context.load_cert_chain(tls.client_cert, tls.client_key or None)
+        elif tls.client_cert_pem is not None:
+            _load_pem(context, tls.client_cert_pem.reveal())
+    except (OSError, ValueError) as error:
+        names = (
+            _said(tls, "client_cert", tls.client_cert),
+            _said(tls, "client_key", tls.client_key),
+            _said(tls, "client_cert_pem"),
+        )
+        if tls.client_key and swapped(tls.client_cert, tls.client_key):
+            raise UsageError(f"{names[0]} holds the key and {names[1]} the certificate") from error
+        raise _unusable("the client's certificate", names, error) from error
+
+
+def _said(tls: TLS, name: str, path: str = "") -> str:
+    """A file and the option or variable that names it; "" where none does."""
+    origin = tls.origins.get(name, "")
+    return f"{path} (from {origin})" if path and origin else origin
+
+
+def _unusable(what: str, names: Iterable[str], error: Exception) -> UsageError:
+    strerror = None if isinstance(error, ssl.SSLError) else getattr(error, "strerror", None)
+    named = " with ".join(filter(None, names))
+    return UsageError(f"cannot use {what}, {named}: {strerror or 'not valid PEM'}")
 
 
 def _load_pem(context: ssl.SSLContext, text: str) -> None:

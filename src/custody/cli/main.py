@@ -53,6 +53,8 @@ def run(words: Sequence[str], environment: Environment, console: Console) -> int
     """Run the command that `words` name; the exit code."""
     if words and words[0] in _VERSION:
         words = ("version",)
+    elif words and words[0] == "help":
+        words = (*words[1:], "-h")
     command, rest = _find(words)
     if command is None:
         return _help_or_unknown(words, console)

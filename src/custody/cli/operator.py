@@ -13,6 +13,10 @@ from custody.cli.request import Request
 from custody.cli.status import key_status_rows, show
 
 _SHARES, _THRESHOLD = 5, 3
+_SPLITTING = {
+    "key-shares": "secret_shares", "key-threshold": "secret_threshold",
+    "recovery-shares": "recovery_shares", "recovery-threshold": "recovery_threshold",
+}  # fmt: skip
 _UNINITIALISED = 2  # exit code of init -status
 _FOUND = 2  # exit code of verify
 _VERIFY_SECONDS = 660.0  # the server gives each part ten minutes
@@ -38,16 +42,15 @@ def init(context: Context) -> int:
 def _wish(context: Context, *, recovers: bool) -> dict[str, Any]:
     """The request: recovery shares under an automatic seal, else shares of the unseal key."""
     options = context.options
-    kind, flag = ("recovery", "recovery") if recovers else ("secret", "key")
-    shares = options.integer(f"{flag}-shares")
-    threshold = options.integer(f"{flag}-threshold")
-    body: dict[str, Any] = {
-        f"{kind}_shares": _SHARES if shares is None else shares,
-        f"{kind}_threshold": _THRESHOLD if threshold is None else threshold,
-    }
-    keys = options.listed("recovery-pgp-keys" if recovers else "pgp-keys")
-    if keys:
-        body["recovery_pgp_keys" if recovers else "pgp_keys"] = read_pgp_keys(keys)
+    kind = "recovery" if recovers else "secret"
+    body: dict[str, Any] = {f"{kind}_shares": _SHARES, f"{kind}_threshold": _THRESHOLD}
+    # What is not for this kind of seal is sent all the same: the server refuses it.
+    for flag, name in _SPLITTING.items():
+        if options.has(flag):
+            body[name] = options.integer(flag)
+    for flag, name in (("pgp-keys", "pgp_keys"), ("recovery-pgp-keys", "recovery_pgp_keys")):
+        if options.has(flag):
+            body[name] = read_pgp_keys(options.listed(flag))
     if options.has("root-token-pgp-key"):
         body["root_token_pgp_key"] = read_pgp_keys([options.text("root-token-pgp-key")])[0]
     return body

@@ -31,7 +31,7 @@ def write(context: Context) -> int:
     try:
         answer = context.client().write(f"{_PATH}/{name}", {"policy": text})
     except RemoteError as error:
-        raise error.about("Error uploading policy") from error
+        raise error.about("Error uploading policy").explained(_place(str(error), text)) from error
     context.warn_of(answer)
     if name != context.arguments[0]:
         context.console.warn(f"The policy's name is kept in lower case: {name}")
@@ -84,7 +84,7 @@ def fmt(context: Context) -> int:
     from custody.base.hcl_format import CannotFormat, layout  # noqa: PLC0415 only this pays
     from custody.policy.document import parse  # noqa: PLC0415 as above
 
-    path = Path(context.arguments[0].strip())
+    path, text = Path(context.arguments[0].strip()), ""
     try:
         text = path.read_text(encoding="utf-8")
         parse(path.name, text)
@@ -99,8 +99,29 @@ def fmt(context: Context) -> int:
         raise UsageError(f"Error reading policy: {path} is not UTF-8 text") from error
     except (BadRequest, CannotFormat) as error:
         reason = error.messages[0] if isinstance(error, BadRequest) else "it cannot be laid out"
-        raise UsageError(f"Error formatting {path}: {reason}") from error
+        place = _place(reason, text)
+        raise UsageError(
+            f"Error formatting {path}: {reason}" + (f"\n\n{place}" if place else "")
+        ) from error
     return context.done(f"Success! Formatted policy: {path}")
+
+
+def _place(reason: str, text: str) -> str:
+    """Where in a policy's text that is which `reason` names, and what may be meant by it."""
+    import difflib  # noqa: PLC0415 needed only for a mistake; costs start-up time
+    import re  # noqa: PLC0415 as above
+
+    from custody.policy import capability  # noqa: PLC0415 as above
+
+    found = re.search(r'invalid capability "([^"]+)"', reason)
+    if found is None:
+        return ""
+    name = found[1]
+    lines = [str(number) for number, line in enumerate(text.splitlines(), 1)
+             if f'"{name}"' in line]  # fmt: skip
+    near = difflib.get_close_matches(name, capability.BITS, n=1, cutoff=0.5)
+    place = f'"{name}" is on line {" and ".join(lines)}' if lines else f'"{name}" is no capability'
+    return place + (f'; did you mean "{near[0]}"?' if near else ".")
 
 
 COMMANDS = (

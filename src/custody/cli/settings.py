@@ -1,6 +1,7 @@
 """How the server is reached: options first, then the environment, then Vault's defaults."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import SplitResult, urlsplit
@@ -19,6 +20,13 @@ _DEFAULT_TIMEOUT = 60.0  # seconds
 _NANOSECOND = 1e-9
 _MOST_RETRIES = 20
 _RESERVED = "x-vault-"
+_ORIGINS = {
+    "ca_cert": ("ca-cert", "CACERT"),
+    "ca_cert_pem": ("", "CACERT_BYTES"),
+    "client_cert": ("client-cert", "CLIENT_CERT"),
+    "client_cert_pem": ("", "CLIENT_CERT_BYTES"),
+    "client_key": ("client-key", "CLIENT_KEY"),
+}
 
 
 class Show(Enum):
@@ -41,6 +49,7 @@ class TLS:
     client_key: str = ""
     server_name: str = ""
     skip_verify: bool = False
+    origins: Mapping[str, str] = field(default_factory=dict)  # which option or variable set a field
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +167,10 @@ def _tls(options: Options, environment: Environment) -> TLS:
         client_key=_either(options, environment, "client-key", "CLIENT_KEY"),
         server_name=_either(options, environment, "tls-server-name", "TLS_SERVER_NAME"),
         skip_verify=_switch(options, environment, "tls-skip-verify"),
+        origins={
+            name: f"-{flag}" if options.has(flag) else environment.source(variable)
+            for name, (flag, variable) in _ORIGINS.items()
+        },
     )
 
 

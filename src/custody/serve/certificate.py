@@ -2,6 +2,7 @@
 
 import ssl
 
+from custody.base.pem import swapped
 from custody.serve.settings import TLS, Settings
 
 
@@ -33,6 +34,8 @@ def _check_own(tls: TLS) -> None:
         context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_password)
     except ssl.SSLError as error:
         reason = "the key does not belong to it" if _mismatch(error) else "it is not valid PEM"
+        if swapped(tls.cert_file, tls.key_file):
+            reason = "the two are swapped: tls_cert_file holds the key"
         raise BadCertificate(f"{tls.cert_file} with {tls.key_file}: {reason}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "the key is encrypted"

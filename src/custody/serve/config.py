@@ -32,6 +32,10 @@ _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTH
 _USAGE: Final = (
     "usage: custody server -config=FILE [-config=FILE …] [-log-level=LEVEL] [-log-format=FORMAT]"
 )
+_NO_DEV: Final = (
+    "there is no -dev: a server for trying things out is `make dev` in a clone of the repository,"
+    " or one whose configuration has tls_disable = true and a listener on 127.0.0.1"
+)
 _CONFIG: Final = "config"
 _FLAGS: Final = {"log-level": "log_level", "log-format": "log_format"}
 # Which variables stand in for which key, the first that is set.
@@ -85,6 +89,8 @@ def _arguments(argv: Sequence[str]) -> _Given:
     for word in words:
         name, equals, value = word.partition("=")
         name = name.removeprefix("-").removeprefix("-")
+        if name == "dev" or name.startswith("dev-"):
+            raise BadConfiguration(f"{_NO_DEV}\n{_USAGE}")
         if not word.startswith("-") or name not in (_CONFIG, *_FLAGS):
             raise BadConfiguration(f"unknown argument {word}\n{_USAGE}")
         text = value if equals else next(words, "")

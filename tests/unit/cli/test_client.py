@@ -232,7 +232,21 @@ def test_http_to_a_tls_server_names_the_other_scheme(cli: CLI, tls_server: TLSSe
 def test_a_missing_authority_file_is_a_local_mistake(cli: CLI) -> None:
     env = {"CUSTODY_ADDR": "https://127.0.0.1:1", "CUSTODY_CACERT": "/nowhere.pem"}
     code, _, err = cli("read", "kv/x", env=env)
-    assert (code, "cannot load the certificates" in err) == (1, True)
+    said = "cannot use the authority's certificates, /nowhere.pem (from CUSTODY_CACERT):"
+    assert (code, err) == (1, f"{said} No such file or directory\n")
+    env = {"CUSTODY_ADDR": "https://127.0.0.1:1", "VAULT_CACERT_BYTES": "no PEM"}
+    assert cli("read", "kv/x", env=env)[2] == (
+        "cannot use the authority's certificates, VAULT_CACERT_BYTES: not valid PEM\n"
+    )
+
+
+def test_a_certificate_and_a_key_in_each_others_place_are_told(cli: CLI, tmp_path: Path) -> None:
+    self_signed(tmp_path)
+    swapped = {"CUSTODY_CLIENT_CERT": f"{tmp_path}/key.pem",
+               "CUSTODY_CLIENT_KEY": f"{tmp_path}/cert.pem"}  # fmt: skip
+    code, _, err = cli("read", "kv/x", env={"CUSTODY_ADDR": "https://127.0.0.1:1", **swapped})
+    said = f"{tmp_path}/key.pem (from CUSTODY_CLIENT_CERT) holds the key and {tmp_path}/cert.pem"
+    assert (code, err) == (1, f"{said} (from CUSTODY_CLIENT_KEY) the certificate\n")
 
 
 def test_an_answer_is_printed_as_it_came_when_asked_for(cli: CLI, server: Any) -> None:
