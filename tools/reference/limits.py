@@ -46,6 +46,11 @@ def _rows() -> Iterator[tuple[str, str, str]]:
     yield "the header of a request", _bytes(limits.MAX_HEADER_BYTES), "431"
     yield "a path with its query", _bytes(limits.MAX_PATH_BYTES), "414"
     yield "the time for a PROXY header to arrive", f"{HEADER_SECONDS:.0f} seconds", "hung up on"
+    yield (
+        "the rate at which a snapshot to restore arrives, after the first 30 seconds",
+        f"{limits.UPLOAD_RATE // _KIB} KiB/s at least",
+        "408",
+    )
     yield "the time for a body to arrive", f"{limits.BODY_DEADLINE_SECONDS:.0f} seconds", "408"
     yield "a response that is wrapped", _bytes(MAX_WRAPPED), "400"
     yield "ancestors of a token", str(MAX_DEPTH), "400"

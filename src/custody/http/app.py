@@ -1,10 +1,8 @@
 """The ASGI application: one request in, one answer out, and no exception ever leaves it."""
 
-import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import IO, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -40,6 +38,7 @@ from custody.http.response import (
     encode_error,
     encode_redirect,
 )
+from custody.http.sending import send_body
 from custody.plugin.route import Op
 
 Scope = MutableMapping[str, Any]
@@ -48,7 +47,6 @@ _log = logging.getLogger(__name__)
 _NO_BODY: Final[Mapping[str, Any]] = {}
 _CLOSE: Final = (b"connection", b"close")
 _NOBODY: Final = ("", 0)
-_HELD: Final = 300.0  # seconds; a loop that stalls for less opens no other file in its place
 _FILE: Final = "custody.file"  # in a scope: what is sent as the body
 
 
@@ -126,7 +124,7 @@ class App:
             if body and scope["method"] == "HEAD":
                 body = b""
             if not body and _FILE in scope:
-                await _send_file(scope[_FILE], send)
+                await send_body(scope[_FILE], receive, send)
                 return
             await send({"type": "http.response.body", "body": body})
         except Disconnected:
@@ -223,18 +221,6 @@ class App:
 
     def _wrap_ttl(self, target: Target, text: str) -> int:
         return 0 if self._pipeline.ignores_wrapping(target.path) else read_wrap_ttl(text)
-
-
-async def _send_file(file: IO[bytes], send: Send) -> None:
-    """Have the HTTP server send a file that has no name, at the client's pace.
-
-    Pieces sent one by one would pile up in memory where a client is slower than they are made. The
-    server opens the file some time after it was told to: until then a descriptor keeps it there.
-    """
-    with file:
-        held = os.dup(file.fileno())
-    asyncio.get_running_loop().call_later(_HELD, os.close, held)
-    await send({"type": "http.response.pathsend", "path": f"/proc/self/fd/{held}"})
 
 
 def _echoing(scope: Scope, encoded: Encoded) -> Encoded:

@@ -1,6 +1,7 @@
 """How much of a request the edge takes, and reading a body within it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, Self
 
@@ -14,6 +15,7 @@ MAX_SEGMENT_BYTES: Final = 400
 MAX_BODY_BYTES: Final = 32 * KIB * KIB
 SMALL_BODY_BYTES: Final = 4 * KIB  # up to this nobody is asked how much the route takes
 BODY_DEADLINE_SECONDS: Final = 30.0
+UPLOAD_RATE: Final = 16 * KIB  # bytes a second
 MAX_JSON_DEPTH: Final = 64
 
 Message = MutableMapping[str, Any]
@@ -54,12 +56,14 @@ async def read_body(
 class Upload:
     """A body that is read piece by piece by who answers, at most once.
 
-    Raises BadRequest where the client leaves before its end, RequestTimeout where it is silent.
+    Raises BadRequest where the client leaves before its end, RequestTimeout where it is silent or
+    slower than `UPLOAD_RATE` from beginning to now. Only the time that it is waited for counts.
     """
 
     def __init__(self, receive: Receive, seconds: float = BODY_DEADLINE_SECONDS) -> None:
         self._receive = receive
         self._seconds = seconds
+        self._left = seconds  # for which it may still be waited for
         self._more = True
 
     def __aiter__(self) -> Self:
@@ -68,15 +72,18 @@ class Upload:
     async def __anext__(self) -> bytes:
         if not self._more:
             raise StopAsyncIteration
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(min(self._seconds, self._left)):
                 message = await self._receive()
         except TimeoutError:
             raise RequestTimeout("the request's body did not arrive in time") from None
+        self._left -= time.monotonic() - began
         if message["type"] == "http.disconnect":
             raise BadRequest("the client left before its body was whole")
         self._more = bool(message.get("more_body", False))
         chunk: bytes = message.get("body", b"")
+        self._left += len(chunk) / UPLOAD_RATE
         return chunk
 
 

@@ -11,9 +11,9 @@ list, the custodian's keeper without its process, counters, and a clock moved by
         assert answer.data["data"] == {"user": "u"}
 """
 
+import asyncio
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
 from urllib.parse import quote, unquote
@@ -232,10 +232,13 @@ class _Exchange:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     answered: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def receive(self) -> MutableMapping[str, Any]:
-        """The next message of the client."""
+        """The next message of the client, who stays until it is answered unless it `leaves`."""
         if not self.chunks:
+            if not self.leaves:
+                await self.ended.wait()
             return {"type": "http.disconnect"}
         chunk = self.chunks.pop(0)
         more = bool(self.chunks) or self.leaves
@@ -246,10 +249,10 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status, self.answered = message["status"], True
             self.headers = {name.decode(): text.decode() for name, text in message["headers"]}
-        elif message["type"] == "http.response.pathsend":
-            self.body += _content(message["path"])
         else:
             self.body += message.get("body", b"")
+            if not message.get("more_body"):
+                self.ended.set()
 
 
 class MemoryServer:
@@ -430,10 +433,6 @@ class MemoryServer:
             return self.recorder
 
         return Kind(check, make)
-
-
-def _content(path: str) -> bytes:
-    return Path(path).read_bytes()
 
 
 def _scope(method: str, path: str, headers: Headers, address: str) -> Scope:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from custody.base.errors import RequestTimeout, TooLarge
-from custody.http.limits import SMALL_BODY_BYTES, Disconnected, read_body
+from custody.base.errors import BadRequest, RequestTimeout, TooLarge
+from custody.http.limits import SMALL_BODY_BYTES, UPLOAD_RATE, Disconnected, Upload, read_body
 
 LIMIT = 10_000
 
@@ -113,3 +113,45 @@ def test_a_trickle_does_not_move_the_deadline() -> None:
 
     with pytest.raises(RequestTimeout):
         read(Trickle([]), None, 0.05)
+
+
+def uploaded(client: Client, seconds: float) -> bytes:
+    async def read_all() -> bytes:
+        return b"".join([chunk async for chunk in Upload(client.receive, seconds)])
+
+    return asyncio.run(read_all())
+
+
+class Dripping(Client):
+    """Sends a chunk after each pause."""
+
+    def __init__(self, chunks: Sequence[bytes], pause: float) -> None:
+        super().__init__(chunks)
+        self._pause = pause
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        await asyncio.sleep(self._pause)
+        return await super().receive()
+
+
+def test_an_upload_is_its_chunks() -> None:
+    assert uploaded(Client([b"ab", b"", b"c"]), 5) == b"abc"
+
+
+def test_an_upload_that_ends_early_or_is_silent_is_refused() -> None:
+    with pytest.raises(BadRequest, match="before its body was whole"):
+        uploaded(Client([b"ab"], whole=False), 5)
+    with pytest.raises(RequestTimeout):
+        uploaded(Client([b"ab"], whole=False, silent=True), 0.05)
+
+
+def test_an_upload_by_drops_ends_though_no_drop_is_late() -> None:
+    drops = Dripping([b"x"] * 1000, 0.01)
+    with pytest.raises(RequestTimeout):
+        uploaded(drops, 0.1)
+    assert drops.taken < 20
+
+
+def test_an_upload_that_is_fast_enough_may_take_long() -> None:
+    chunk = bytes(UPLOAD_RATE // 20)  # worth 0.05 seconds
+    assert len(uploaded(Dripping([chunk] * 20, 0.01), 0.1)) == 20 * len(chunk)
