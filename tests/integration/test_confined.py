@@ -49,7 +49,7 @@ def test_it_serves_without_capabilities_on_a_read_only_root(tmp_path: Path) -> N
             assert "NoNewPrivs:\t1" in status
 
 
-def test_the_service_manager_is_told_when_it_is_ready_and_when_it_stops(
+def test_the_service_manager_is_told_when_it_is_ready_sealed_or_not_and_when_it_stops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -57,8 +57,13 @@ def test_the_service_manager_is_told_when_it_is_ready_and_when_it_stops(
         manager.settimeout(20)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         with Server(tmp_path) as server:
+            assert manager.recv(100) == b"STATUS=Sealed"
             assert manager.recv(100) == b"READY=1"
             assert all("NOTIFY_SOCKET" not in _environment(pid) for pid in server.pids())
+            server.initialise()
+            assert manager.recv(100) == b"STATUS=Unsealed"
+            server.expect(204, "PUT", "sys/seal")
+            assert manager.recv(100) == b"STATUS=Sealed"
             server.stop()
             assert manager.recv(100) == b"STOPPING=1"
 

@@ -5,6 +5,8 @@ import socket
 
 READY = "READY=1"
 STOPPING = "STOPPING=1"
+SEALED = "STATUS=Sealed"
+UNSEALED = "STATUS=Unsealed"
 _log = logging.getLogger(__name__)
 
 

@@ -94,6 +94,7 @@ class Supervisor:
 
     def _start_all(self) -> None:
         self._due.clear()
+        self._around.notifier.tell(notify.SEALED)
         for slot in range(self._processes):
             self._start(slot)
 
@@ -222,6 +223,7 @@ class Supervisor:
             self._end_all(SEAL_DRAIN, self._clock.boot_ns() + int(pause * NANOSECOND))
         elif isinstance(message, control.Opened):
             self._shut = False
+            self._around.notifier.tell(notify.UNSEALED)
         elif isinstance(message, control.SetLevel):
             self._set_level(message)
         elif isinstance(message, control.Restart) and self._ending is None:

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,8 @@ def last_stage() -> list[tuple[str, str]]:
     return found[start:]
 
 
-def only(name: str) -> str:
-    (words,) = [words for found, words in last_stage() if found == name]
+def only(name: str, holding: str = "") -> str:
+    (words,) = [words for found, words in last_stage() if found == name and holding in words]
     return words
 
 
@@ -48,7 +49,7 @@ def test_it_runs_as_another_user_than_root_by_number() -> None:
     assert (int(user), int(group)) > (0, 0)
     names = [name for name, _ in last_stage()]
     assert "RUN" not in names[names.index("USER") :]  # nothing is installed as that user
-    owner = re.search(r"-o (\d+) -g (\d+) (.*)", only("RUN"))
+    owner = re.search(r"-o (\d+) -g (\d+) (.*)", only("RUN", "install -d"))
     assert owner is not None
     assert (owner[1], owner[2]) == (user, group)
     assert json.loads(only("VOLUME")) == owner[3].split()
@@ -113,6 +114,28 @@ def test_the_composition_has_a_read_only_root_and_no_capabilities() -> None:
     assert f'user: "{only("USER")}"' in text
     for place in json.loads(only("VOLUME")):
         assert re.search(rf"- \w+:{re.escape(place)}$", text, re.MULTILINE)
+
+
+def test_the_base_is_one_argument_with_a_full_name_for_both_stages() -> None:
+    found = instructions()
+    (base,) = [words for name, words in found if name == "ARG"]
+    assert re.fullmatch(r"BASE=docker\.io/library/python:3\.\d+-slim-\w+", base)
+    assert [words for name, words in found if name == "FROM"] == ["${BASE} AS build", "${BASE}"]
+
+
+def test_pythons_own_library_is_compiled_since_a_read_only_root_can_keep_nothing() -> None:
+    (line,) = [words for name, words in last_stage() if name == "RUN" and "compileall" in words]
+    module = re.search(r"python3 -c '(.*)'\)", line)
+    assert module is not None
+    done = subprocess.run(  # noqa: S603 our own line
+        [sys.executable, "-c", module[1]], capture_output=True, text=True, check=True
+    )
+    assert Path(done.stdout.strip(), "json").is_dir()
+
+
+def test_nothing_that_installs_packages_is_left_in_the_image() -> None:
+    lines = " ".join(words for name, words in instructions() if name == "RUN")
+    assert "pip uninstall --yes pip setuptools" in lines
 
 
 def test_every_shell_line_is_one_that_a_shell_reads() -> None:

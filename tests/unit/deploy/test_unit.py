@@ -73,3 +73,19 @@ def test_what_the_server_writes_is_where_the_unit_lets_it(tmp_path: Path) -> Non
     assert warnings == []
     assert read.data_path.startswith(f"/var/lib/{settings()['StateDirectory']}/")
     assert read.audit[0].options["file_path"].startswith(f"/var/log/{settings()['LogsDirectory']}/")
+
+
+def test_a_port_below_1024_is_not_promised_to_capabilities_in_users_of_its_own() -> None:
+    """With PrivateUsers=true binding port 443 is refused, whatever capabilities the unit has."""
+    assert settings()["PrivateUsers"] == "true"
+    guide = (DEPLOY.parent / "docs" / "how-to" / "service.md").read_text()
+    for text in (UNIT.read_text(), guide):
+        place = text.index("CAP_NET_BIND_SERVICE")
+        assert "PrivateUsers=false" in text[place : place + 200]
+
+
+def test_the_guide_makes_directories_with_the_modes_that_the_unit_names() -> None:
+    """With the group too: systemd leaves a directory of configuration as it is, to root."""
+    guide = (DEPLOY.parent / "docs" / "how-to" / "service.md").read_text()
+    mode, name = (settings()[f"ConfigurationDirectory{end}"] for end in ("Mode", ""))
+    assert f"install -d -m {mode} -g {settings()['Group']} /etc/{name} " in guide
