@@ -78,6 +78,7 @@ complete -o default -F _custody custody
 """
 _ZSH = """\
 #compdef custody
+compdef _custody custody
 _custody() {
     local -a found
     found=("${(@f)$(custody completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
@@ -87,7 +88,10 @@ _custody() {
         _files
     fi
 }
-compdef _custody custody
+# A file of $fpath is what the first call runs: that call completes, too.
+if [[ "$funcstack[1]" == _custody ]]; then
+    _custody "$@"
+fi
 """
 _FISH = """\
 function __custody_words
