@@ -12,8 +12,9 @@ import pytest
 
 from custody.core import wrap
 from custody.core.openapi import answers
+from custody.core.router import captured, captures
 from custody.http.limits import SMALL_BODY_BYTES
-from custody.plugin.fields import kind_of
+from custody.plugin.fields import described
 from custody.plugin.route import Access, Action, Engine, Op, Route
 from custody.serve import catalog
 from custody.testing.server import KV_MOUNT, MemoryServer, Response
@@ -67,11 +68,8 @@ class Case:
     @property
     def typed(self) -> Mapping[str, str]:
         """The fields whose values can be of a wrong type, with their kinds."""
-        if self.action.body is None:
-            return {}
-        fields = msgspec.structs.fields(self.action.body)
-        kinds = {one.encode_name: kind_of(one.type) for one in fields}
-        return {name: kind for name, kind in kinds.items() if kind in WRONG}
+        fields = described(self.action.body)
+        return {name: one.kind for name, one in fields.items() if one.kind in WRONG}
 
     def __str__(self) -> str:
         return f"{VERBS[self.op]} {self.path}"
@@ -91,6 +89,7 @@ MUTE = [case for case in CLOSED if case.path not in wrap.PATHS]
 SUDO = [case for case in CASES if case.access is Access.SUDO]
 WITH_BODY = [case for case in CASES if case.op in BODIED and not case.route.upload]
 TYPED = [case for case in CASES if case.typed]
+LINE = re.compile(r"[A-Z`].{1,150}\.")  # what there is to say of a parameter
 LISTING = {Op.LIST, Op.SCAN}
 JSON = "application/json"
 ENVELOPE = {
@@ -308,4 +307,23 @@ def test_what_answers_with_json_states_its_shape(case: Case) -> None:
 def test_every_route_says_what_it_is_for(engine: Engine) -> None:
     for route in engine.routes:
         assert route.help.endswith(".")
+        assert route.takes.keys() <= set(captures(route.pattern)), route.pattern
         assert all(action.run.__doc__ for action in route.actions.values()), route.pattern
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_parameter_says_in_a_line_what_it_is(case: Case) -> None:
+    fields = described(case.action.body) | captured(case.route)
+    told = {name: one.about for name, one in fields.items()}
+    assert [name for name, text in told.items() if not LINE.fullmatch(text)] == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_help_tells_what_each_parameter_is(case: Case) -> None:
+    async def test(server: MemoryServer) -> None:
+        path = f"{case.path}?help=1"
+        answer = await server.expect(200, "GET", path, token=server.root_token)
+        for name, one in (described(case.action.body) | captured(case.route)).items():
+            assert f"    {name} ({one.kind})\n        {one.told}\n" in answer.json["help"]
+
+    on_server(test)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Never, Union, get_origin
 
-from custody.plugin.fields import kinds_of
+from custody.core.router import captured
+from custody.plugin.fields import Described, described
 from custody.plugin.route import MIB, Access, Action, Engine, Op, Route
 from custody.plugin.shape import NULL, Member, arms, members, within
 from custody.serve.catalog import load
@@ -92,6 +93,8 @@ def _row(place: str, route: Route) -> tuple[str, str, str, str]:
 
 def _route(place: str, route: Route) -> str:
     parts = [f"## `{place}{route.pattern}`\n", f"{route.help}{_notes(route)}\n"]
+    if taken := captured(route):
+        parts.append("\n".join(f"- `{name}`: {one.about}" for name, one in taken.items()))
     parts += [_verb(route, op, action) for op, action in route.actions.items()]
     return "\n".join(parts)
 
@@ -112,19 +115,17 @@ def _verb(route: Route, op: Op, action: Action) -> str:
     lines = [f"- **{_VERBS[op]}** {action.summary} *({caller})*".replace("**  *", "** *")]
     if action.free:
         lines.append("    - fields: what is to be stored")
-    elif fields := _fields(action):
-        lines.append(f"    - fields: {fields}")
+    elif fields := described(action.body):
+        lines.append("    - fields:")
+        lines += [f"        - {_field(name, one)}" for name, one in fields.items()]
     lines += _answer(action)
     lines += [f"    - status {status}: {text}" for status, text in action.statuses.items()]
     return "\n".join(lines) + "\n"
 
 
-def _fields(action: Action) -> str:
-    required = action.body.required() if action.body is not None else ()
-    return ", ".join(
-        f"`{name}` {_KINDS.get(kind, kind)}{', required' if name in required else ''}"
-        for name, kind in kinds_of(action.body).items()
-    )
+def _field(name: str, field: Described) -> str:
+    kind = _KINDS.get(field.kind, field.kind)
+    return f"`{name}` {kind}{', required' * field.required}: {field.told}"
 
 
 def _answer(action: Action) -> Iterator[str]:

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from custody.core import openapi
 from custody.core.match import Match
-from custody.core.router import RouteTable, captures
-from custody.plugin.fields import kinds_of
+from custody.core.router import RouteTable, captured
+from custody.plugin.fields import Described, described
 from custody.plugin.request import Reply
 from custody.plugin.route import Action, Engine, Kind, Op, Route
 
@@ -52,7 +52,7 @@ def _of_route(route: Route, path: str) -> str:
     verbs = "\n".join(_verb_line(op, action) for op, action in route.actions.items())
     parts = [f"Request:        {path}\nMatching Route: {route.pattern}", route.help]
     if fields:
-        lines = "\n".join(f"    {name} ({kind})" for name, kind in sorted(fields.items()))
+        lines = "\n".join(_field_lines(name, one) for name, one in sorted(fields.items()))
         parts.append(f"## PARAMETERS\n\n{lines}")
     parts.append(f"## OPERATIONS\n\n{verbs}")
     return "\n\n".join(parts) + "\n"
@@ -62,12 +62,16 @@ def _verb_line(op: Op, action: Action) -> str:
     return f"    {_VERBS[op]:7}{action.summary}".rstrip()
 
 
-def _fields(route: Route) -> Mapping[str, str]:
-    """Every parameter of a route, with the kind of its value."""
-    found = dict.fromkeys(captures(route.pattern), "string")
+def _field_lines(name: str, field: Described) -> str:
+    return f"    {name} ({field.kind})\n        {field.told}"
+
+
+def _fields(route: Route) -> Mapping[str, Described]:
+    """Every parameter of a route."""
+    found: dict[str, Described] = {}
     for action in route.actions.values():
-        found |= kinds_of(action.body)
-    return found
+        found |= described(action.body)
+    return found | captured(route)
 
 
 def _document(engine: Engine, routes: Sequence[Route]) -> Mapping[str, Any]:

@@ -10,12 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
 from custody import __version__
 from custody.core.envelope import Envelope, Errors
-from custody.core.router import captures
-from custody.plugin.fields import kinds_of
+from custody.core.router import captured
+from custody.plugin.fields import Described, described
 from custody.plugin.request import Reply
 from custody.plugin.route import Access, Action, Engine, Op, Route
 from custody.plugin.shape import NULL, arms, members, within
@@ -114,14 +112,17 @@ class _PathItem:
         self._schemas = schemas
         words = _WORD.sub(" ", f"{place.engine.kind} {route.pattern.replace(':any', '')}").split()
         self._words = [word.lower() for word in words]
-        self._parameters = [*_named(place.prefix), *captures(route.pattern)]
+        self._parameters = {
+            **dict.fromkeys(_named(place.prefix), "Where the engine is mounted."),
+            **{name: one.about for name, one in captured(route).items()},
+        }
 
     def build(self) -> Schema:
         """The item."""
         route = self._route
         item: dict[str, Any] = {"description": route.help}
         if self._parameters:
-            item["parameters"] = [_path_parameter(name) for name in self._parameters]
+            item["parameters"] = [_path_parameter(*one) for one in self._parameters.items()]
         if route.access in {Access.PUBLIC, Access.OPTIONAL}:
             item["x-vault-unauthenticated"] = True
         if route.access is Access.SUDO:
@@ -161,19 +162,18 @@ class _PathItem:
             binary = {"schema": {"type": "string", "format": "binary"}}
             shown["requestBody"] = {"required": True, "content": {"application/gzip": binary}}
             return
+        fields = described(action.body)
         if action.free:
             schema: Schema = {"type": "object"}
-        elif fields := _typed(action):
+        elif fields:
             name = self._component(op, "Request")
-            self._schemas[name] = {"type": "object", "properties": fields}
-            if required := _required(action):
-                self._schemas[name]["required"] = list(required)
+            self._schemas[name] = _request(fields)
             schema = _ref(name)
         else:
             return
         media = "application/merge-patch+json" if op is Op.PATCH else _JSON
         shown["requestBody"] = {
-            "required": bool(_required(action)),
+            "required": any(one.required for one in fields.values()),
             "content": {media: {"schema": schema}},
         }
 
@@ -189,12 +189,18 @@ class _PathItem:
             }
             for op in listing
         ]
-        known: dict[str, Schema] = {}
+        known: dict[str, Described] = {}
         for op in ops:
-            known |= _typed(self._route.actions[op])
+            known |= described(self._route.actions[op].body)
         parameters += [
-            {"name": name, "in": "query", "schema": schema, "required": False}
-            for name, schema in known.items()
+            {
+                "name": name,
+                "in": "query",
+                "schema": _field(one),
+                "required": False,
+                "description": one.about,
+            }
+            for name, one in known.items()
             if name not in self._parameters
         ]
         if parameters:
@@ -253,8 +259,9 @@ def _named(prefix: str) -> list[str]:
     return re.findall(r"\{(\w+)\}", prefix)
 
 
-def _path_parameter(name: str) -> Schema:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+def _path_parameter(name: str, about: str) -> Schema:
+    schema = {"type": "string"}
+    return {"name": name, "in": "path", "required": True, "schema": schema, "description": about}
 
 
 def _tag(engine: Engine) -> str:
@@ -263,14 +270,22 @@ def _tag(engine: Engine) -> str:
     return "auth" if engine.auth else "secrets"
 
 
-def _typed(action: Action) -> dict[str, Schema]:
-    return {name: _FIELDS[kind] for name, kind in kinds_of(action.body).items()}
+def _request(fields: Mapping[str, Described]) -> Schema:
+    """The schema of a body."""
+    made: dict[str, Any] = {
+        "type": "object",
+        "properties": {
+            name: {**_field(one), "description": one.about} for name, one in fields.items()
+        },
+    }
+    if required := [name for name, one in fields.items() if one.required]:
+        made["required"] = required
+    return made
 
 
-def _required(action: Action) -> tuple[str, ...]:
-    if action.body is None:
-        return ()
-    return tuple(one.encode_name for one in msgspec.structs.fields(action.body) if one.required)
+def _field(field: Described) -> Schema:
+    schema = _FIELDS[field.kind]
+    return schema if field.default is None else {**schema, "default": field.default}
 
 
 def answers(action: Action) -> tuple[bool, bool]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from custody.core.match import Match
+from custody.plugin.fields import Described, described
 from custody.plugin.route import Action, Engine, Kind, Op, Route
 
 _NAME: Final = r"\w(?:[\w.-]*\w)?"
@@ -43,6 +44,20 @@ class RouteTable:
 def captures(pattern: str) -> tuple[str, ...]:
     """The names that a route's pattern captures, in order."""
     return tuple(found[1] for found in _PART.finditer(pattern))
+
+
+def captured(route: Route) -> dict[str, Described]:
+    """The same of a route, told of: by its `takes`, else by a typed field of that name."""
+    told = {
+        name: one.about
+        for action in route.actions.values()
+        for name, one in described(action.body).items()
+    }
+    told |= route.takes
+    return {
+        name: Described("string", told.get(name, ""), required=True)
+        for name in captures(route.pattern)
+    }
 
 
 def _missing(engine: Engine) -> Match | None:

@@ -2,8 +2,9 @@
 
 A `Fields` subclass is declared like a dataclass; its annotations are among: str, int, bool, float,
 `Duration` (seconds), `Strings` (list or comma-separated text), `Pairs` (map or list of k=v),
-`Mapping`/`dict` (an object as it came) and `Any`; `X | None` means: may be absent (None). A field
-whose name on the wire is a word of Python's has `msgspec.field(name=...)`.
+`Mapping`/`dict` (an object as it came) and `Any`; `X | None` means: may be absent (None). Each is
+`Annotated[X, "What it is for."]`, in a line for whoever calls. A field whose name on the wire is a
+word of Python's has `msgspec.field(name=...)`.
 """
 
 import math
@@ -11,7 +12,8 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NewType, Self, cast
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, NewType, Self, cast
 
 import msgspec
 
@@ -82,16 +84,50 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
         return cls._readers
 
 
+class PageFields(Fields, frozen=True, kw_only=True):
+    """A page of a list of names."""
+
+    after: Annotated[str, "The page begins behind this name, which need not exist."] = ""
+    limit: Annotated[int, "How many names there are at most; 0 or less: as many as may be."] = 0
+
+
 def kind_of(hint: Any) -> str:
     """What Vault's help calls the kind of a field with this annotation."""
     return _NAMES.get(_bare(hint), "any")
 
 
-def kinds_of(body: type[Any] | None) -> dict[str, str]:
-    """The kind of each field of a typed body, by its name on the wire; {} where none are known."""
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A field as it is told of: `about` in a line, `default` None where that is no news."""
+
+    kind: str
+    about: str
+    required: bool = False
+    default: str | int | float | None = None
+
+    @property
+    def told(self) -> str:
+        """What it is for, and its default where that is news."""
+        if self.default is None:
+            return self.about
+        shown = str(self.default).lower() if self.default is True else self.default
+        return f"{self.about} Default: {shown}."
+
+
+def described(body: type[Any] | None) -> dict[str, Described]:
+    """The fields of a typed body, by their names on the wire; {} where none are known."""
     if body is None:
         return {}
-    return {field.encode_name: kind_of(field.type) for field in msgspec.structs.fields(body)}
+    return {field.encode_name: _described(field) for field in msgspec.structs.fields(body)}
+
+
+def _described(field: Any) -> Described:
+    hint, about = field.type, ""
+    if typing.get_origin(hint) is typing.Annotated:
+        hint, about = typing.get_args(hint)[:2]
+    plain = isinstance(field.default, str | int | float) and bool(field.default)
+    default = field.default if plain else None
+    return Described(kind_of(hint), about, field.required, default)
 
 
 def _reader(hint: Any) -> Callable[[str, Any], Any]:

@@ -110,6 +110,7 @@ class Route:
     `clear_numbers` names the fields of body and answer whose numbers and booleans an audit record
     may show; under all others they are hashed, as texts always are. None, as in Vault: all show.
     `upload` bodies are no JSON and of any size: the handler reads `request.upload`.
+    `takes` says in a line what each name is that the pattern captures and no typed field is.
     """
 
     pattern: str
@@ -124,6 +125,7 @@ class Route:
     head: bool = False
     clear_numbers: frozenset[str] | None = None
     upload: bool = False
+    takes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypedDict
+from typing import Annotated, Any, Final, TypedDict
 
 from custody.audit import table as audit_table
 from custody.audit.file import check_outside
@@ -22,16 +22,18 @@ _KEY_SIZE: Final = 32
 class EnableFields(Fields, frozen=True, kw_only=True):
     """A device to enable."""
 
-    type: str = ""
-    description: str = ""
-    options: Mapping[str, Any] = MappingProxyType({})
-    local: bool = False
+    type: Annotated[str, "The kind of device: `file`."] = ""
+    description: Annotated[str, "What the device is for."] = ""
+    options: Annotated[Mapping[str, Any], "Its options, such as `file_path`."] = MappingProxyType(
+        {}
+    )
+    local: Annotated[bool, "Kept and shown; there is one cluster."] = False
 
 
 class HashFields(Fields, frozen=True, kw_only=True):
     """A value to hash as a device does."""
 
-    input: str | None = None
+    input: Annotated[str | None, "The value, as text."] = None
 
 
 class Device(TypedDict):
@@ -124,12 +126,14 @@ ROUTES: Final = (
         "audit/{path...}",
         {Op.WRITE: acts(enable, EnableFields), Op.DELETE: writes(disable)},
         access=Access.SUDO,
+        takes={"path": "The device's path."},
         help="Enable or disable an audit device.",
     ),
     Route(
         "audit-hash/{path...}",
         {Op.WRITE: acts(hash_input, HashFields, shows=Hashed)},
         top=True,
+        takes={"path": "The device's path."},
         help="What a value looks like in a device's records.",
     ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """`sys/capabilities*`: what a token may do at given paths."""
 
-from typing import Final
+from typing import Annotated, Final
 
 from custody.base.errors import BadRequest
 from custody.core.confine import SystemRows
@@ -17,20 +17,20 @@ _MAX_BODY: Final = 64 * KIB  # some thousand paths: each is a look into the call
 class SelfFields(Fields, frozen=True, kw_only=True):
     """The paths; `path` is the old spelling."""
 
-    paths: Strings = Strings()
-    path: Strings = Strings()
+    paths: Annotated[Strings, "The paths, without `/v1/`."] = Strings()
+    path: Annotated[Strings, "The same by its old name; both together are taken."] = Strings()
 
 
 class TokenFields(SelfFields, frozen=True, kw_only=True):
     """The same for a token given in the body."""
 
-    token: str = ""
+    token: Annotated[str, "The token whose capabilities are asked for."] = ""
 
 
 class AccessorFields(SelfFields, frozen=True, kw_only=True):
     """The same for a token named by its accessor."""
 
-    accessor: str = ""
+    accessor: Annotated[str, "The accessor of the token whose capabilities are asked for."] = ""
 
 
 def of_self(request: Request, rows: SystemRows) -> Reply:

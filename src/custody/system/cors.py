@@ -1,6 +1,6 @@
 """`sys/config/cors`: pages of which other origins may talk to this server."""
 
-from typing import Final, TypedDict
+from typing import Annotated, Final, TypedDict
 
 from custody.base.codec import encode
 from custody.base.store import Table
@@ -14,10 +14,14 @@ from custody.plugin.route import Access, Op, Route, reads, writes
 class CORSFields(Fields, frozen=True, kw_only=True):
     """Origins, or `*` for any; headers beside the standard ones; whether cookies may come along."""
 
-    enable: bool = True
-    allowed_origins: Strings = Strings()
-    allowed_headers: Strings = Strings()
-    allow_credentials: bool = False
+    enable: Annotated[bool, "Whether origins are looked at."] = True
+    allowed_origins: Annotated[
+        Strings, "Origins such as `https://app.example.com`, or `*` for any."
+    ] = Strings()
+    allowed_headers: Annotated[
+        Strings, "Request headers that pages may set beside the usual ones."
+    ] = Strings()
+    allow_credentials: Annotated[bool, "Whether requests may carry cookies."] = False
 
 
 class Disabled(TypedDict):

@@ -141,6 +141,7 @@ ENGINE: Final = Engine(
                 Op.WRITE: writes(write, free=True),
                 Op.DELETE: writes(delete),
             },
+            takes={"path": "Where it is kept, up to 400 bytes; of a list, the folder."},
             help="Read, write, delete and list what the caller's token keeps.",
             exists=exists,
             clear_numbers=frozenset(),

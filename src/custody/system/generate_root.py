@@ -6,7 +6,7 @@ token, and OpenBao's, which want one. The token leaves hidden by a one-time pass
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from custody.base.errors import BadRequest, Unavailable, UnsupportedOperation
 from custody.core import ceremony
@@ -36,22 +36,24 @@ _BAD_KEY: Final = "error parsing PGP key: "
 class StartFields(Fields, frozen=True, kw_only=True):
     """What will hide the token: a one-time password or a PGP key; neither: a password is made."""
 
-    otp: str = ""
-    pgp_key: str = ""
+    otp: Annotated[
+        str, "A one-time password that hides the token, as long as the token will be."
+    ] = ""
+    pgp_key: Annotated[str, "A public key in base64 to which the token is encrypted."] = ""
 
 
 class ShareFields(Fields, frozen=True, kw_only=True):
     """One share, for the attempt of that nonce."""
 
-    key: str = ""
-    nonce: str = ""
+    key: Annotated[str, "One share, in hex or base64."] = ""
+    nonce: Annotated[str, "Of the attempt for which it is given."] = ""
 
 
 class DecodeFields(Fields, frozen=True, kw_only=True):
     """A hidden token and the password that hides it."""
 
-    encoded_token: str = ""
-    otp: str = ""
+    encoded_token: Annotated[str, "The hidden token."] = ""
+    otp: Annotated[str, "The one-time password that hides it."] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """`sys/config/ui/headers`, `sys/config/auditing/request-headers`: headers that operators name."""
 
 import re
-from typing import Final, TypedDict
+from typing import Annotated, Final, TypedDict
 
 from custody.audit import table as audit_table
 from custody.base.codec import Record, decode, encode
@@ -30,19 +30,19 @@ class _Header(Record, frozen=True, kw_only=True):
 class ValuesFields(Fields, frozen=True, kw_only=True):
     """The values of a header."""
 
-    values: Strings = Strings()
+    values: Annotated[Strings, "The header's values."] = Strings()
 
 
 class ReadFields(Fields, frozen=True, kw_only=True):
     """Whether all values are wanted."""
 
-    multivalue: bool = False
+    multivalue: Annotated[bool, "Whether all values are answered and not the first alone."] = False
 
 
 class AuditedFields(Fields, frozen=True, kw_only=True):
     """Whether the header's values are hashed in records."""
 
-    hmac: bool = False
+    hmac: Annotated[bool, "Whether records show the header's values hashed."] = False
 
 
 class Value(TypedDict):
@@ -166,6 +166,7 @@ ROUTES: Final = (
             Op.DELETE: writes(delete_ui),
         },
         access=Access.SUDO,
+        takes={"header": "The header's name."},
         help="A header that answers of the user interface carry.",
     ),
     Route(
@@ -184,6 +185,7 @@ ROUTES: Final = (
         },
         access=Access.SUDO,
         top=True,
+        takes={"header": "The header's name."},
         help="Whether audit records show a request header.",
     ),
 )

@@ -163,6 +163,7 @@ ROUTES: Final = (
         "internal/ui/mounts/{path...}",
         {Op.READ: reads(ui_mount, shows=SecretAt | AuthAt)},
         access=Access.OPTIONAL,
+        takes={"path": "A path that falls into the mount."},
         help="The mount that a path falls into.",
     ),
     Route(
@@ -180,6 +181,7 @@ ROUTES: Final = (
         "internal/inspect/router/{tag}",
         {Op.READ: reads(router, shows=dict[str, list[Routed]])},
         access=Access.SUDO,
+        takes={"tag": "`root`, `uuid`, `accessor` or `storage`."},
         help="The mount table as it routes.",
     ),
 )

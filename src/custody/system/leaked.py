@@ -7,7 +7,7 @@ cannot be used to find out which token is good; the audit record names what was 
 """
 
 import re
-from typing import Final, TypedDict
+from typing import Annotated, Final, TypedDict
 
 from custody.base.errors import BadRequest
 from custody.core.confine import SystemTransaction
@@ -28,7 +28,7 @@ _CANDIDATE: Final = re.compile(
 class LeakedFields(Fields, frozen=True, kw_only=True):
     """Texts in which tokens stand: lines of a log, a file, or the tokens alone."""
 
-    texts: Strings = Strings()
+    texts: Annotated[Strings, "Texts in which tokens stand, of 100 tokens at most."] = Strings()
 
 
 class Counted(TypedDict):

@@ -4,12 +4,12 @@ Tokens are no leases here: they have `auth/token`. To revoke tokens by a prefix 
 made them is refused rather than acknowledged and not done.
 """
 
-from typing import Final, Never, NoReturn, TypedDict
+from typing import Annotated, Final, Never, NoReturn, TypedDict
 
 from custody.base.errors import BadRequest, NotFound
 from custody.core.confine import SystemRows
 from custody.core.mounts import AUTH
-from custody.plugin.fields import Duration, Fields
+from custody.plugin.fields import Duration, Fields, PageFields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Op, Route, reads
 from custody.plugin.shape import NULL
@@ -21,44 +21,39 @@ _ACCEPTED: Final = 202
 class LeaseFields(Fields, frozen=True, kw_only=True):
     """A lease by its id."""
 
-    lease_id: str = ""
+    lease_id: Annotated[str, "The lease's id."] = ""
 
 
 class RenewFields(Fields, frozen=True, kw_only=True):
     """A lease, and for how long from now it is wanted."""
 
-    lease_id: str = ""
-    url_lease_id: str = ""
-    increment: Duration = Duration(0)
+    lease_id: Annotated[str, "The lease's id."] = ""
+    url_lease_id: Annotated[str, "The same where the path does not name it."] = ""
+    increment: Annotated[
+        Duration, "For how many seconds from now the lease is wanted; 0: for its usual time."
+    ] = Duration(0)
 
 
 class RevokeFields(Fields, frozen=True, kw_only=True):
     """A lease; `sync` waits until it is revoked."""
 
-    lease_id: str = ""
-    url_lease_id: str = ""
-    sync: bool = False
+    lease_id: Annotated[str, "The lease's id."] = ""
+    url_lease_id: Annotated[str, "The same where the path does not name it."] = ""
+    sync: Annotated[bool, "Whether the answer waits until the lease is revoked."] = False
 
 
 class PrefixFields(Fields, frozen=True, kw_only=True):
     """`sync` waits until all are revoked."""
 
-    sync: bool = False
+    sync: Annotated[bool, "Whether the answer waits until all are revoked."] = False
 
 
 class KindFields(Fields, frozen=True, kw_only=True):
     """Which leases; the only kind that can be asked for is `irrevocable`."""
 
-    type: str = ""
-    include_child_namespaces: bool = False
-    limit: str = ""
-
-
-class ListFields(Fields, frozen=True, kw_only=True):
-    """A page of leases."""
-
-    after: str = ""
-    limit: int = 0
+    type: Annotated[str, "Which leases: `irrevocable`; there is no other."] = ""
+    include_child_namespaces: Annotated[bool, "Whether those of namespaces below count."] = False
+    limit: Annotated[str, "How many are listed at most: a number, or `none`."] = ""
 
 
 class Irrevocable(TypedDict):
@@ -149,7 +144,7 @@ def _irrevocable(request: Request) -> None:
 _RENEW: Final = {Op.WRITE: reads(renew, RenewFields)}
 _REVOKE: Final = {Op.WRITE: reads(revoke, RevokeFields)}
 _PREFIX: Final = {Op.WRITE: reads(revoke_prefix, PrefixFields)}
-_LIST: Final = reads(list_leases, ListFields, access=Access.SUDO)
+_LIST: Final = reads(list_leases, PageFields, access=Access.SUDO)
 
 ROUTES: Final = (
     Route(
@@ -172,17 +167,24 @@ ROUTES: Final = (
         {Op.WRITE: reads(look_up, LeaseFields), Op.LIST: _LIST},
         help="What is known of a lease; the first level of all.",
     ),
-    Route("leases/lookup/{prefix...}", {Op.LIST: _LIST}, help="The leases below a prefix."),
+    Route(
+        "leases/lookup/{prefix...}",
+        {Op.LIST: _LIST},
+        takes={"prefix": "How the ids begin, up to a slash."},
+        help="The leases below a prefix.",
+    ),
     Route("leases/renew", _RENEW, help="Prolong a lease."),
     Route("leases/renew/{url_lease_id...}", _RENEW, help="Prolong a lease."),
     Route("leases/revoke", _REVOKE, help="Revoke a lease."),
     Route("leases/revoke/{url_lease_id...}", _REVOKE, help="Revoke a lease."),
     Route(
         "leases/revoke-prefix/{prefix...}", _PREFIX, access=Access.SUDO,
+        takes={"prefix": "How the ids begin."},
         help="Revoke all leases below a prefix.",
     ),
     Route(
         "leases/revoke-force/{prefix...}", _PREFIX, access=Access.SUDO,
+        takes={"prefix": "How the ids begin."},
         help="Forget all leases below a prefix, even where revoking them fails.",
     ),
     Route(
@@ -196,10 +198,12 @@ ROUTES: Final = (
     Route("revoke/{url_lease_id...}", _REVOKE, help="The old path of leases/revoke."),
     Route(
         "revoke-prefix/{prefix...}", _PREFIX, access=Access.SUDO,
+        takes={"prefix": "How the ids begin."},
         help="The old path of leases/revoke-prefix.",
     ),
     Route(
         "revoke-force/{prefix...}", _PREFIX, access=Access.SUDO,
+        takes={"prefix": "How the ids begin."},
         help="The old path of leases/revoke-force.",
     ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """`sys/loggers`: at which level the parts of the server log, until its next start or reload."""
 
-from typing import Final
+from typing import Annotated, Final
 
 from custody.base import log
 from custody.base.errors import BadRequest
@@ -14,7 +14,7 @@ from custody.plugin.route import Op, Route, acts, reads
 class LevelFields(Fields, frozen=True, kw_only=True):
     """A level: trace, debug, info, notice, warn, error."""
 
-    level: str = ""
+    level: Annotated[str, "`trace`, `debug`, `info`, `notice`, `warn` or `error`."] = ""
 
 
 def show(_request: Request, _rows: SystemRows) -> Reply:
@@ -83,6 +83,7 @@ ROUTES: Final = (
             Op.WRITE: acts(change_one, LevelFields),
             Op.DELETE: acts(revert_one),
         },
+        takes={"name": "`audit`, `barrier`, `core`, `http`, `serve`, `storage` or `system`."},
         help="The level of one logger.",
     ),
 )

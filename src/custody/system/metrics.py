@@ -1,7 +1,7 @@
 """`sys/metrics`: the counters of all processes of this node, summed."""
 
 from collections.abc import Mapping
-from typing import Final, Never, TypedDict
+from typing import Annotated, Final, Never, TypedDict
 
 from custody.base.clock import rfc3339
 from custody.core.act import Act
@@ -14,7 +14,7 @@ from custody.plugin.route import Op, Route, acts
 class MetricsFields(Fields, frozen=True, kw_only=True):
     """How they are written: JSON, or Prometheus's text."""
 
-    format: str = ""
+    format: Annotated[str, "`prometheus` for its text; any other: JSON."] = ""
 
 
 class _Metric(TypedDict):

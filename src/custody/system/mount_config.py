@@ -1,7 +1,7 @@
 """A mount's configuration as clients write and read it, and the rules on its values."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from msgspec.structs import replace
 
@@ -22,28 +22,54 @@ _MAX_TTL: Final = 2**31  # seconds
 class TuneFields(Fields, frozen=True, kw_only=True):
     """What may be tuned; what is absent stays. A TTL may also be `system`."""
 
-    default_lease_ttl: str | None = None
-    max_lease_ttl: str | None = None
-    description: str | None = None
-    force_no_cache: bool | None = None
-    listing_visibility: str | None = None
-    audit_non_hmac_request_keys: Strings | None = None
-    audit_non_hmac_response_keys: Strings | None = None
-    passthrough_request_headers: Strings | None = None
-    allowed_response_headers: Strings | None = None
-    options: Pairs | None = None
-    plugin_version: str | None = None
-    token_type: str | None = None
-    user_lockout_config: Mapping[str, Any] | None = None
+    default_lease_ttl: Annotated[
+        str | None,
+        "How long leases and tokens usually live, in seconds; 0: as the system's.",
+    ] = None
+    max_lease_ttl: Annotated[
+        str | None, "How long they may live at most, in seconds; 0: as the system's."
+    ] = None
+    description: Annotated[str | None, "What the mount is for."] = None
+    force_no_cache: Annotated[bool | None, "Kept for clients; nothing is cached."] = None
+    listing_visibility: Annotated[
+        str | None, "Whether callers without a token are told of the mount: `unauth`, or `hidden`."
+    ] = None
+    audit_non_hmac_request_keys: Annotated[
+        Strings | None, "Fields of requests whose values audit records show in clear."
+    ] = None
+    audit_non_hmac_response_keys: Annotated[
+        Strings | None, "Fields of answers whose values audit records show in clear."
+    ] = None
+    passthrough_request_headers: Annotated[
+        Strings | None, "Request headers that the engine is given; none here reads any yet."
+    ] = None
+    allowed_response_headers: Annotated[
+        Strings | None, "Headers that the engine may set on answers; none here does yet."
+    ] = None
+    options: Annotated[Pairs | None, "Options of the engine, such as KV's `version`."] = None
+    plugin_version: Annotated[
+        str | None, "Refused unless empty: there is one version of each engine."
+    ] = None
+    token_type: Annotated[
+        str | None,
+        "What an auth method hands out: `service`, `batch`, `default-service`, `default-batch`.",
+    ] = None
+    user_lockout_config: Annotated[
+        Mapping[str, Any] | None,
+        "When users are locked out: `lockout_threshold`, `lockout_duration` (seconds), "
+        "`lockout_counter_reset_duration`, `lockout_disable`.",
+    ] = None
 
 
 class LockoutFields(Fields, frozen=True, kw_only=True):
     """When users of an auth mount are locked out."""
 
-    lockout_threshold: int | None = None
-    lockout_duration: Duration | None = None
-    lockout_counter_reset_duration: Duration | None = None
-    lockout_disable: bool | None = None
+    lockout_threshold: Annotated[int | None, "How many failed logins lock a user out."] = None
+    lockout_duration: Annotated[Duration | None, "For how many seconds."] = None
+    lockout_counter_reset_duration: Annotated[
+        Duration | None, "After how many seconds without a failure they are counted anew."
+    ] = None
+    lockout_disable: Annotated[bool | None, "Whether nobody is locked out."] = None
 
 
 def changed(config: MountConfig, path: str, fields: TuneFields) -> MountConfig:

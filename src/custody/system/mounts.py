@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from msgspec.structs import replace
 
@@ -28,15 +28,17 @@ _MAX_LIST: Final = 1000
 class EnableFields(Fields, frozen=True, kw_only=True):
     """A mount to enable."""
 
-    type: str = ""
-    description: str = ""
-    config: Mapping[str, Any] = MappingProxyType({})
-    options: Pairs = Pairs()
-    local: bool = False
-    seal_wrap: bool = False
-    external_entropy_access: bool = False
-    plugin_name: str = ""
-    plugin_version: str = ""
+    type: Annotated[str, "The kind of engine or method, such as `kv`."] = ""
+    description: Annotated[str, "What the mount is for."] = ""
+    config: Annotated[
+        Mapping[str, Any], "What may be tuned of a mount, by the names that its tuning has."
+    ] = MappingProxyType({})
+    options: Annotated[Pairs, "Options of the engine, such as KV's `version`."] = Pairs()
+    local: Annotated[bool, "Kept and shown; there is one cluster."] = False
+    seal_wrap: Annotated[bool, "Kept and shown; everything is encrypted the same."] = False
+    external_entropy_access: Annotated[bool, "Taken from clients; it says nothing."] = False
+    plugin_name: Annotated[str, "The kind, by another name."] = ""
+    plugin_version: Annotated[str, "Taken from clients; there is one version of each engine."] = ""
 
 
 def list_secrets(_request: Request, rows: SystemRows) -> Reply:
@@ -228,6 +230,7 @@ ROUTES: Final = (
             Op.DELETE: writes(disable),
         },
         top=True,
+        takes={"path": "The mount's path."},
         help="Enable, show or disable a secrets engine.",
     ),
     Route(
@@ -245,6 +248,7 @@ ROUTES: Final = (
         },
         access=Access.SUDO,
         top=True,
+        takes={"path": "The mount's path below `auth/`."},
         help="Enable, show or disable an auth method.",
     ),
     Route(
@@ -255,6 +259,7 @@ ROUTES: Final = (
     Route(
         "unmounts/{uuid}",
         {Op.READ: reads(read_unmount, shows=Unmount)},
+        takes={"uuid": "The UUID that the mount had."},
         help="How far the deletion of a disabled mount's data is.",
     ),
 )

@@ -1,11 +1,11 @@
 """`sys/policies/password`: how generated passwords look, kept by name and tried before."""
 
-from typing import Final, TypedDict
+from typing import Annotated, Final, TypedDict
 
 from custody.base.errors import BadRequest, MultiError, NotFound
 from custody.base.store import Table
 from custody.core.confine import SystemRows, SystemTransaction
-from custody.plugin.fields import Fields
+from custody.plugin.fields import Fields, PageFields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Op, Route, reads, writes
 from custody.plugin.shape import Keys
@@ -27,14 +27,7 @@ class NoSuchPolicy(NotFound, MultiError):
 class PolicyFields(Fields, frozen=True, kw_only=True):
     """The policy's text."""
 
-    policy: str = ""
-
-
-class PageFields(Fields, frozen=True, kw_only=True):
-    """A page of names."""
-
-    after: str = ""
-    limit: int = 0
+    policy: Annotated[str, "The policy's text in HCL, plain or in base64."] = ""
 
 
 class Policy(TypedDict):
@@ -110,11 +103,13 @@ ROUTES: Final = (
             Op.DELETE: writes(delete),
         },
         max_body=_MAX_BODY,
+        takes={"name": "The policy's name."},
         help="A password policy.",
     ),
     Route(
         "policies/password/{name}/generate",
         {Op.READ: reads(generate, shows=Password)},
+        takes={"name": "The policy's name."},
         help="A password by the policy.",
     ),
 )

@@ -1,6 +1,6 @@
 """`sys/plugins`: the kinds of engines and methods that are built in, and no others."""
 
-from typing import Final, Never, NoReturn, TypedDict
+from typing import Annotated, Final, Never, NoReturn, TypedDict
 
 from custody.base.errors import BadRequest, NotFound, UnsupportedOperation
 from custody.base.ids import new_uuid
@@ -20,28 +20,30 @@ _NO_DIRECTORY: Final = "could not set plugin, plugin directory is not configured
 class RegisterFields(Fields, frozen=True, kw_only=True):
     """A plugin to register."""
 
-    sha256: str = ""
-    sha_256: str = ""
-    command: str = ""
-    args: Strings = Strings()
-    env: Strings = Strings()
-    version: str = ""
-    oci_image: str = ""
-    runtime: str = ""
+    sha256: Annotated[str, "The SHA-256 of the program, in hex."] = ""
+    sha_256: Annotated[str, "The same by its old name."] = ""
+    command: Annotated[str, "The program, in the plugin directory."] = ""
+    args: Annotated[Strings, "Its arguments."] = Strings()
+    env: Annotated[Strings, "Its environment, as `name=value`."] = Strings()
+    version: Annotated[str, "The plugin's version."] = ""
+    oci_image: Annotated[str, "The image, in place of `command`."] = ""
+    runtime: Annotated[str, "What runs the image."] = ""
 
 
 class VersionFields(Fields, frozen=True, kw_only=True):
     """Of which version."""
 
-    version: str = ""
+    version: Annotated[str, "The plugin's version."] = ""
 
 
 class ReloadFields(Fields, frozen=True, kw_only=True):
     """What to reload: one plugin everywhere, or the plugins of mounts."""
 
-    plugin: str = ""
-    mounts: Strings = Strings()
-    scope: str = ""
+    plugin: Annotated[str, "The plugin that is started anew wherever it is mounted."] = ""
+    mounts: Annotated[
+        Strings, "The mounts whose plugins are started anew, in place of `plugin`."
+    ] = Strings()
+    scope: Annotated[str, "On which nodes: `global`, or empty; there is one."] = ""
 
 
 class Described(TypedDict):
@@ -198,6 +200,7 @@ ROUTES: Final = (
             Op.DELETE: reads(deregister),
         },
         access=Access.SUDO,
+        takes={"name": "A type (`auth`, `database`, `secret`), or a plugin's name."},
         help="The plugins of a type; a plugin without its type.",
     ),
     Route(
@@ -208,6 +211,7 @@ ROUTES: Final = (
             Op.DELETE: reads(deregister, VersionFields),
         },
         access=Access.SUDO,
+        takes={"type": "`auth`, `database` or `secret`.", "name": "The plugin's name."},
         help="One plugin.",
     ),
     Route(

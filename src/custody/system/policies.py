@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Annotated, Any, Final, NotRequired, TypedDict
 
 from custody.base.clock import NANOSECOND, rfc3339
 from custody.base.errors import BadRequest, NotFound
@@ -10,7 +10,7 @@ from custody.core import mounts
 from custody.core.act import Act
 from custody.core.confine import SystemRows, SystemTransaction
 from custody.core.mounts import MountEntry
-from custody.plugin.fields import Duration, Fields
+from custody.plugin.fields import Duration, Fields, PageFields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Handler, Op, Route, acts, reads, writes
 from custody.plugin.shape import Keys
@@ -27,20 +27,16 @@ _LONG: Final = 2 * KIB  # characters; the parser takes some microseconds for eac
 class WriteFields(Fields, frozen=True, kw_only=True):
     """A policy to write; `rules` is the old spelling of `policy`."""
 
-    name: str = ""
-    policy: str = ""
-    rules: str = ""
-    cas: int | None = None
-    cas_required: bool = False
-    expiration: str = ""
-    ttl: Duration | None = None
-
-
-class PageFields(Fields, frozen=True, kw_only=True):
-    """A page of names."""
-
-    after: str = ""
-    limit: int = 0
+    name: Annotated[str, "Taken from old clients; the name in the path counts."] = ""
+    policy: Annotated[str, "The policy's text, as HCL or JSON, plain or in base64."] = ""
+    rules: Annotated[str, "The same by its old name."] = ""
+    cas: Annotated[
+        int | None,
+        "The version that must be the present one, 0: the policy must be new; absent: any.",
+    ] = None
+    cas_required: Annotated[bool, "Whether later writes must name `cas`."] = False
+    expiration: Annotated[str, "When the policy ends, in RFC 3339; empty: never."] = ""
+    ttl: Annotated[Duration | None, "In how many seconds it ends; or `expiration`."] = None
 
 
 class Names(Keys):
@@ -175,7 +171,13 @@ ROUTES: Final = (
         {Op.LIST: reads(_lister(both=False), PageFields, shows=Keys)},
         help="Names of policies.",
     ),
-    Route("policies/acl/{name...}", _NEW, max_body=MAX_BODY, help="A policy."),
+    Route(
+        "policies/acl/{name...}",
+        _NEW,
+        max_body=MAX_BODY,
+        takes={"name": "The policy's name."},
+        help="A policy.",
+    ),
     Route(
         "policy",
         {
@@ -185,5 +187,12 @@ ROUTES: Final = (
         top=True,
         help="Names of policies, under their old path.",
     ),
-    Route("policy/{name...}", _OLD, max_body=MAX_BODY, top=True, help="A policy (old path)."),
+    Route(
+        "policy/{name...}",
+        _OLD,
+        max_body=MAX_BODY,
+        top=True,
+        takes={"name": "The policy's name."},
+        help="A policy (old path).",
+    ),
 )

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections import Counter
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
 from custody.base.errors import BadRequest, NotFound
 from custody.core.act import Act
@@ -40,7 +40,7 @@ _ABSENT: Final = ("block", "mutex", "symbol", "trace")
 class ProfileFields(Fields, frozen=True, kw_only=True):
     """For how long."""
 
-    seconds: Duration = Duration(30)
+    seconds: Annotated[Duration, "How long a profile is taken, 1 to 60 seconds."] = Duration(30)
 
 
 async def index(_request: Request, _act: Act) -> Reply:

@@ -7,7 +7,7 @@ token, and OpenBao's, which want one. State and keys are the custodian's.
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 from custody.base.errors import BadRequest, UnsupportedOperation
 from custody.base.store import Transaction
@@ -50,19 +50,25 @@ _ROTATION: Final = (
 class StartFields(Fields, frozen=True, kw_only=True):
     """Into how many shares the new key is split, and how they are delivered."""
 
-    secret_shares: int = 0
-    secret_threshold: int = 0
-    stored_shares: int = 0
-    pgp_keys: Strings = Strings()
-    backup: bool = False
-    require_verification: bool = False
+    secret_shares: Annotated[int, "Into how many shares the new key is split, from 1 to 255."] = 0
+    secret_threshold: Annotated[
+        int, "How many of them are enough; at least 2 where there are several."
+    ] = 0
+    stored_shares: Annotated[int, "Taken from old clients; it says nothing."] = 0
+    pgp_keys: Annotated[
+        Strings, "Public keys in base64, one for each share, which is encrypted to its own."
+    ] = Strings()
+    backup: Annotated[bool, "Whether the encrypted shares are also kept by the server."] = False
+    require_verification: Annotated[
+        bool, "Whether the new shares count only after enough of them were shown."
+    ] = False
 
 
 class ShareFields(Fields, frozen=True, kw_only=True):
     """One share, for the attempt of that nonce."""
 
-    key: str = ""
-    nonce: str = ""
+    key: Annotated[str, "One share, in hex or base64."] = ""
+    nonce: Annotated[str, "Of the attempt for which it is given."] = ""
 
 
 @dataclass(frozen=True, slots=True)

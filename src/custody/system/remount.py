@@ -1,6 +1,6 @@
 """`sys/remount`: gives a mount another path. The data lie under its id, so one row changes."""
 
-from typing import Final, TypedDict
+from typing import Annotated, Final, TypedDict
 
 import msgspec
 
@@ -18,8 +18,10 @@ from custody.plugin.route import Access, Op, Route, reads, writes
 class RemountFields(Fields, frozen=True, kw_only=True):
     """From where to where; paths of auth mounts begin with auth/."""
 
-    source: str = msgspec.field(default="", name="from")
-    target: str = msgspec.field(default="", name="to")
+    source: Annotated[str, "Its path until now; `auth/` is part of it."] = msgspec.field(
+        default="", name="from"
+    )
+    target: Annotated[str, "Its path from now on."] = msgspec.field(default="", name="to")
 
 
 class Begun(TypedDict):
@@ -94,6 +96,7 @@ ROUTES: Final = (
     Route(
         "remount/status/{migration_id}",
         {Op.READ: reads(status, shows=Status)},
+        takes={"migration_id": "The id that the move was answered with."},
         help="What became of the move of a mount.",
     ),
 )

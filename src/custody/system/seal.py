@@ -1,6 +1,6 @@
 """`sys/`: sealing, and the encryption key: its status, its rotation and when it rotates itself."""
 
-from typing import Final, TypedDict
+from typing import Annotated, Final, TypedDict
 
 from custody.base.clock import NANOSECOND, rfc3339
 from custody.base.codec import encode
@@ -29,9 +29,13 @@ from custody.plugin.route import Access, Op, Route, acts, reads, writes
 class RotationFields(Fields, frozen=True, kw_only=True):
     """When the encryption key rotates by itself."""
 
-    enabled: bool | None = None
-    interval: Duration | None = None
-    max_operations: int | None = None
+    enabled: Annotated[bool | None, "Whether it rotates by itself; absent: as it was."] = None
+    interval: Annotated[
+        Duration | None, "After which time it rotates, at least 24h; 0: only by encryptions."
+    ] = None
+    max_operations: Annotated[
+        int | None, "After how many encryptions it rotates, from 1000000 to 3865470566."
+    ] = None
 
 
 class KeyStatus(TypedDict):

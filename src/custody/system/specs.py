@@ -1,7 +1,7 @@
 """`sys/internal/specs/openapi`: the API as OpenAPI, of the mounts that the caller may touch."""
 
 from collections.abc import Iterator
-from typing import Any, Final, TypedDict
+from typing import Annotated, Any, Final, TypedDict
 
 from custody.core import mounts, openapi
 from custody.core.confine import SystemRows
@@ -18,8 +18,10 @@ MAX_MOUNTS: Final = 100  # more than that are described once for each kind
 class SpecFields(Fields, frozen=True, kw_only=True):
     """Which form: mounts by a parameter in place of their path; the version of OpenAPI."""
 
-    generic_mount_paths: bool = False
-    version: str = ""
+    generic_mount_paths: Annotated[
+        bool, "Whether each kind is described once, its mount a parameter of the path."
+    ] = False
+    version: Annotated[str, "The version of OpenAPI: `3.1`; any other: 3.0.2."] = ""
 
 
 class _License(TypedDict):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Annotated, Final, cast
 
 from custody import __version__
 from custody.base.clock import NANOSECOND
@@ -37,35 +37,50 @@ _STATUSES: Final = range(200, 600)
 class HealthFields(Fields, frozen=True, kw_only=True):
     """Which status code stands for which state."""
 
-    standbyok: bool = False
-    perfstandbyok: bool = False
-    activecode: int = _ACTIVE
-    standbycode: int = 429
-    drsecondarycode: int = 472
-    performancestandbycode: int = 473
-    sealedcode: int = _SEALED
-    uninitcode: int = _UNINITIALISED
+    standbyok: Annotated[bool, "Whether a standby answers with `activecode`."] = False
+    perfstandbyok: Annotated[
+        bool, "Whether a standby for performance answers with `activecode`."
+    ] = False
+    activecode: Annotated[int, "The status of a node that is active."] = _ACTIVE
+    standbycode: Annotated[int, "The status of a standby."] = 429
+    drsecondarycode: Annotated[int, "The status of a secondary for disaster recovery."] = 472
+    performancestandbycode: Annotated[int, "The status of a standby for performance."] = 473
+    sealedcode: Annotated[int, "The status of a sealed node."] = _SEALED
+    uninitcode: Annotated[int, "The status before it is initialised."] = _UNINITIALISED
 
 
 class InitFields(Fields, frozen=True, kw_only=True):
     """How the unseal key is split."""
 
-    secret_shares: int = 0
-    secret_threshold: int = 0
-    stored_shares: int = 0
-    pgp_keys: Strings = Strings()
-    root_token_pgp_key: str = ""
-    recovery_shares: int = 0
-    recovery_threshold: int = 0
-    recovery_pgp_keys: Strings = Strings()
+    secret_shares: Annotated[
+        int,
+        "Into how many shares the unseal key is split, from 1 to 255; 0 under an automatic seal.",
+    ] = 0
+    secret_threshold: Annotated[
+        int, "How many of them open the node; at least 2 where there are several."
+    ] = 0
+    stored_shares: Annotated[
+        int, "Taken from old clients under an automatic seal, where it says nothing."
+    ] = 0
+    pgp_keys: Annotated[
+        Strings, "Public keys in base64, one for each share, which is encrypted to its own."
+    ] = Strings()
+    root_token_pgp_key: Annotated[
+        str, "A public key in base64 to which the root token is encrypted."
+    ] = ""
+    recovery_shares: Annotated[
+        int, "Into how many shares the recovery key is split; automatic seals only."
+    ] = 0
+    recovery_threshold: Annotated[int, "How many of those are enough."] = 0
+    recovery_pgp_keys: Annotated[Strings, "As `pgp_keys`, for the recovery shares."] = Strings()
 
 
 class UnsealFields(Fields, frozen=True, kw_only=True):
     """One share, or a fresh start."""
 
-    key: str = ""
-    reset: bool = False
-    migrate: bool = False
+    key: Annotated[str, "One share, in hex or base64."] = ""
+    reset: Annotated[bool, "Forget the shares given so far."] = False
+    migrate: Annotated[bool, "Whether the share is given for the move to another seal."] = False
 
 
 def health(request: Request, front: Front) -> Reply:

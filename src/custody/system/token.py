@@ -1,9 +1,10 @@
 """The built-in mount `auth/token/`: making, showing, renewing and revoking tokens."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from custody.base.errors import BadRequest, MultiError, NotFound, PermissionDenied
-from custody.plugin.fields import Duration, Fields
+from custody.plugin.fields import Duration, Fields, PageFields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Access, Action, Engine, Handler, Op, Route, reads, writes
 from custody.plugin.shape import NULL, Keys
@@ -42,32 +43,29 @@ class UnknownAccessor(BadAccessor):
 class TokenFields(Fields, frozen=True, kw_only=True):
     """A token, in the body where no log keeps it."""
 
-    token: str = ""
+    token: Annotated[str, "The token's text."] = ""
 
 
 class AccessorFields(Fields, frozen=True, kw_only=True):
     """A token named by its accessor."""
 
-    accessor: str = ""
+    accessor: Annotated[str, "The token's accessor."] = ""
 
 
 class RenewFields(TokenFields, frozen=True, kw_only=True):
     """A token to renew, and for how many seconds from now."""
 
-    increment: Duration = Duration(0)
+    increment: Annotated[
+        Duration, "For how many seconds from now the token is wanted; 0: for its usual time."
+    ] = Duration(0)
 
 
 class RenewAccessorFields(AccessorFields, frozen=True, kw_only=True):
     """The same, by accessor."""
 
-    increment: Duration = Duration(0)
-
-
-class PageFields(Fields, frozen=True, kw_only=True):
-    """A page of a list: `limit` names behind `after`; 0 or less means all."""
-
-    after: str = ""
-    limit: int = 0
+    increment: Annotated[
+        Duration, "For how many seconds from now the token is wanted; 0: for its usual time."
+    ] = Duration(0)
 
 
 def lookup(request: Request, rows: SystemRows) -> Reply:
@@ -228,6 +226,7 @@ ENGINE = Engine(
         Route(
             "create/{role_name}",
             {Op.WRITE: writes(create_by_role, CreateFields, grants=True)},
+            takes={"role_name": "The role's name."},
             help="Make a token as a role says.",
             max_body=_MAX_BODY,
         ),

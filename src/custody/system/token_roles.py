@@ -1,12 +1,12 @@
 """`auth/token/roles`: what tokens that are made by way of a role may be."""
 
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Annotated, Any, Final, NotRequired, TypedDict
 
 from msgspec.structs import asdict, replace
 
 from custody.base.errors import BadRequest, NotFound
 from custody.base.store import Rows, Transaction
-from custody.plugin.fields import Duration, Fields, Strings
+from custody.plugin.fields import Duration, Fields, PageFields, Strings
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import KIB, Op, Route, reads, writes
 from custody.plugin.shape import Keys
@@ -38,31 +38,52 @@ class RoleFields(Fields, frozen=True, kw_only=True):
     `period`, `explicit_max_ttl` and `bound_cidrs` are older names of the same with `token_`.
     """
 
-    allowed_policies: Strings | None = None
-    disallowed_policies: Strings | None = None
-    allowed_policies_glob: Strings | None = None
-    disallowed_policies_glob: Strings | None = None
-    orphan: bool | None = None
-    renewable: bool | None = None
-    path_suffix: str | None = None
-    allowed_entity_aliases: Strings | None = None
-    token_period: Duration | None = None
-    token_explicit_max_ttl: Duration | None = None
-    token_bound_cidrs: Strings | None = None
-    token_no_default_policy: bool | None = None
-    token_num_uses: int | None = None
-    token_strictly_bind_ip: bool | None = None
-    token_type: str | None = None
-    period: Duration | None = None
-    explicit_max_ttl: Duration | None = None
-    bound_cidrs: Strings | None = None
-
-
-class PageFields(Fields, frozen=True, kw_only=True):
-    """A page of a list: `limit` names behind `after`; 0 or less means all."""
-
-    after: str = ""
-    limit: int = 0
+    allowed_policies: Annotated[
+        Strings | None, "Policies that tokens may have; none: those of their maker."
+    ] = None
+    disallowed_policies: Annotated[Strings | None, "Policies that no token has."] = None
+    allowed_policies_glob: Annotated[
+        Strings | None, "The same as `allowed_policies`, by patterns with `*`."
+    ] = None
+    disallowed_policies_glob: Annotated[
+        Strings | None, "The same as `disallowed_policies`, by patterns with `*`."
+    ] = None
+    orphan: Annotated[bool | None, "Whether tokens have no parent."] = None
+    renewable: Annotated[
+        bool | None, "Whether tokens may be renewed; as the role is made: they may."
+    ] = None
+    path_suffix: Annotated[
+        str | None, "What is put behind the path that tokens show as theirs."
+    ] = None
+    allowed_entity_aliases: Annotated[
+        Strings | None, "Aliases that tokens may be bound to, in lower case, also with `*`."
+    ] = None
+    token_period: Annotated[
+        Duration | None,
+        "For how long each renewal lasts, without another end, in seconds; 0: not periodic.",
+    ] = None
+    token_explicit_max_ttl: Annotated[
+        Duration | None, "After which time tokens end whatever happens, in seconds; 0: never."
+    ] = None
+    token_bound_cidrs: Annotated[
+        Strings | None, "Networks from which tokens may be used; none: from anywhere."
+    ] = None
+    token_no_default_policy: Annotated[
+        bool | None, "Whether tokens go without the policy `default`."
+    ] = None
+    token_num_uses: Annotated[
+        int | None, "How many requests tokens are good for; 0: any number."
+    ] = None
+    token_strictly_bind_ip: Annotated[
+        bool | None, "Whether tokens are bound to the address that made them."
+    ] = None
+    token_type: Annotated[
+        str | None,
+        "`service` or `batch`, or `default-service` or `default-batch` where the maker may choose.",
+    ] = None
+    period: Annotated[Duration | None, "`token_period` by its old name."] = None
+    explicit_max_ttl: Annotated[Duration | None, "`token_explicit_max_ttl` by its old name."] = None
+    bound_cidrs: Annotated[Strings | None, "`token_bound_cidrs` by its old name."] = None
 
 
 class Role(TypedDict):
@@ -194,6 +215,7 @@ ROUTES: Final = (
         },
         exists=exists,
         max_body=_MAX_BODY,
+        takes={"role_name": "The role's name."},
         help="What tokens that are made by way of a role may be.",
     ),
 )

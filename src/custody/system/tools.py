@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Final, TypedDict
+from typing import Annotated, Final, TypedDict
 
 from custody.base.errors import BadRequest
 from custody.core.confine import SystemRows
@@ -29,17 +29,20 @@ _HASHES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 class HashFields(Fields, frozen=True, kw_only=True):
     """What to digest, in base64, and how."""
 
-    input: str = ""
-    algorithm: str = "sha2-256"
-    format: str = "hex"
+    input: Annotated[str, "What is digested, in base64."] = ""
+    algorithm: Annotated[str, "`sha2-` or `sha3-` with 224, 256, 384 or 512."] = "sha2-256"
+    format: Annotated[str, "How the digest is written: `hex` or `base64`."] = "hex"
 
 
 class RandomFields(Fields, frozen=True, kw_only=True):
     """How many bytes, from where and how they are written."""
 
-    bytes: int = 32
-    source: str = "platform"
-    format: str = "base64"
+    bytes: Annotated[int, "How many, from 1 to 131072."] = 32
+    source: Annotated[
+        str,
+        "Where they come from: `platform`, `seal` or `all`, all of them the machine's generator.",
+    ] = "platform"
+    format: Annotated[str, "How they are written: `base64` or `hex`."] = "base64"
 
 
 class Sum(TypedDict):
@@ -112,8 +115,23 @@ _RANDOM: Final = {Op.WRITE: reads(random, RandomFields, shows=RandomBytes)}
 
 ROUTES: Final = (
     Route("tools/hash", _HASH, help="The digest of some data."),
-    Route("tools/hash/{urlalgorithm}", _HASH, help="The digest of some data, by an algorithm."),
+    Route(
+        "tools/hash/{urlalgorithm}",
+        _HASH,
+        takes={"urlalgorithm": "The same as `algorithm`, which it overrides."},
+        help="The digest of some data, by an algorithm.",
+    ),
     Route("tools/random", _RANDOM, help="Random bytes."),
-    Route("tools/random/{source}", _RANDOM, help="Random bytes; a source, or how many."),
-    Route("tools/random/{source}/{urlbytes}", _RANDOM, help="So many random bytes of a source."),
+    Route(
+        "tools/random/{source}",
+        _RANDOM,
+        takes={"source": "Where they come from, as in the body; or how many."},
+        help="Random bytes; a source, or how many.",
+    ),
+    Route(
+        "tools/random/{source}/{urlbytes}",
+        _RANDOM,
+        takes={"urlbytes": "How many, from 1 to 131072."},
+        help="So many random bytes of a source.",
+    ),
 )

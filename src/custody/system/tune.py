@@ -110,6 +110,7 @@ ROUTES: Final = (
             Op.WRITE: writes(_writer(""), TuneFields),
         },
         top=True,
+        takes={"path": "The mount's path."},
         help="The configuration of a mount, also of an auth mount as auth/<path>.",
     ),
     Route(
@@ -120,6 +121,7 @@ ROUTES: Final = (
         },
         access=Access.SUDO,
         top=True,
+        takes={"path": "The mount's path below `auth/`."},
         help="The configuration of an auth mount.",
     ),
 )

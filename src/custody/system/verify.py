@@ -1,7 +1,7 @@
 """`sys/verify`: what the check of everything stored has found, and a check at once."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final, TypedDict, cast
+from typing import Annotated, Final, TypedDict, cast
 
 from custody.base.clock import NANOSECOND, rfc3339
 from custody.base.errors import BadRequest
@@ -17,7 +17,7 @@ from custody.plugin.route import Access, Op, Route, acts, reads
 class VerifyFields(Fields, frozen=True, kw_only=True):
     """What to check; nothing named is everything."""
 
-    parts: Strings = Strings()
+    parts: Annotated[Strings, "The tables to check, by name; none: all."] = Strings()
 
 
 class Finding(TypedDict):

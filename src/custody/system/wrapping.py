@@ -1,6 +1,6 @@
 """`sys/wrapping`: putting answers away under tokens of a single use, and getting them out."""
 
-from typing import Any, Final, TypedDict
+from typing import Annotated, Any, Final, TypedDict
 
 from msgspec.structs import replace
 
@@ -19,7 +19,7 @@ _MAX_BODY: Final = 64 * KIB
 class TokenFields(Fields, frozen=True, kw_only=True):
     """A wrapping token; without one, the caller's own token is meant."""
 
-    token: str = ""
+    token: Annotated[str, "The wrapping token; empty: the one that the caller shows."] = ""
 
 
 class Waiting(TypedDict):

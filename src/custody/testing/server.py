@@ -14,7 +14,6 @@ list, the custodian's keeper without its process, counters, and a clock moved by
 import asyncio
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final, Self
 from urllib.parse import quote, unquote
 
@@ -276,7 +275,7 @@ class MemoryServer:
         seal: Seal | None = None,
         given_up: Sequence[Named] = (),
         closed: bool = False,
-        sanitized: Mapping[str, object] = MappingProxyType({}),
+        sanitized: Mapping[str, object] | None = None,
     ) -> None:
         self.clock = clock or HandClock()
         self.source = source or SystemSource()
@@ -294,7 +293,7 @@ class MemoryServer:
             cluster_name="memory",
             declared_audit=declared,
             data_path=data_path,
-            sanitized=sanitized,
+            sanitized=sanitized or {},
             seals=Plan(active, tuple(given_up)),
             closed_rekey=closed,
             closed_generate_root=closed,

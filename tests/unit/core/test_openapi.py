@@ -1,7 +1,7 @@
 """OpenAPI of the route tables: valid in both versions, and with all that the tables say."""
 
 from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import msgspec
 import pytest
@@ -9,8 +9,8 @@ from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValida
 from tests.unit.system.test_tune import METHOD, answer
 
 from custody.core.openapi import Mounted, answers, document, modern
-from custody.core.router import captures
-from custody.plugin.fields import kind_of
+from custody.core.router import captured
+from custody.plugin.fields import Fields, described
 from custody.plugin.route import Access, Engine, Op, Route, reads
 from custody.serve import catalog
 from custody.testing.server import MemoryServer
@@ -23,7 +23,7 @@ PATH = "sys/internal/specs/openapi"
 ENGINES = list(catalog.load().values())
 
 
-def described(engine: Engine) -> Mapping[str, Any]:
+def of(engine: Engine) -> Mapping[str, Any]:
     return document([Mounted(engine, "m/", engine.routes)], "T", "D.")
 
 
@@ -33,7 +33,7 @@ def plain(value: Any) -> Any:
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.kind)
 def test_every_table_makes_a_valid_document(engine: Engine) -> None:
-    made = plain(described(engine))
+    made = plain(of(engine))
     OpenAPIV30SpecValidator(made).validate()
     OpenAPIV31SpecValidator(plain(modern(made))).validate()
 
@@ -73,14 +73,15 @@ async def test_a_caller_sees_the_mounts_that_it_may_touch_and_a_stranger_none() 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.kind)
 def test_every_route_verb_field_and_type_is_in_it(engine: Engine) -> None:
-    made = described(engine)
+    made = of(engine)
     seen = set()
     for route in engine.routes:
         path = "/m/" + route.pattern.replace("...}", "}").replace(":any}", "}")
         assert path not in seen, "a path twice would hide the second"
         seen.add(path)
         item = made["paths"][path]
-        assert [one["name"] for one in item.get("parameters", ())] == list(captures(route.pattern))
+        in_path = {one["name"]: one["description"] for one in item.get("parameters", ())}
+        assert in_path == {name: one.about for name, one in captured(route).items()}
         for op, action in route.actions.items():
             operation = item[METHODS[op]]
             assert {"403", "404", "500"} <= operation["responses"].keys()
@@ -93,15 +94,16 @@ def test_every_route_verb_field_and_type_is_in_it(engine: Engine) -> None:
                 assert item.get("x-vault-sudo") or operation.get("x-vault-sudo")
             if action.body is None:
                 continue
-            fields = {
-                one.encode_name: kind_of(one.type) for one in msgspec.structs.fields(action.body)
-            }
+            told = {name: one.about for name, one in described(action.body).items()}
             if op in {Op.WRITE, Op.PATCH}:
                 (media,) = operation["requestBody"]["content"].values()
                 name = media["schema"]["$ref"].rpartition("/")[2]
-                assert made["components"]["schemas"][name]["properties"].keys() == fields.keys()
+                shown = made["components"]["schemas"][name]["properties"]
+                assert {one: shown[one]["description"] for one in shown} == told
             else:
-                assert fields.keys() <= names | set(captures(route.pattern))
+                queried = {name: told[name] for name in told if name not in in_path}
+                shown = {one["name"]: one["description"] for one in operation["parameters"]}
+                assert shown.items() >= queried.items()
 
 
 def test_no_two_operations_have_one_name() -> None:
@@ -131,7 +133,7 @@ class Whole(TypedDict):
 
 def test_a_shape_is_told_with_what_stands_inside_and_what_may_be_left_out() -> None:
     route = Route("x", {Op.READ: reads(answer, shows=Whole)}, help="Something.")
-    made = described(Engine("made", (route,)))["components"]["schemas"]["MadeXGetResponse"]
+    made = of(Engine("made", (route,)))["components"]["schemas"]["MadeXGetResponse"]
     part = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
     parts = {"type": "object", "additionalProperties": {"type": "array", "items": part}}
     either = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
@@ -139,4 +141,25 @@ def test_a_shape_is_told_with_what_stands_inside_and_what_may_be_left_out() -> N
         "type": "object",
         "properties": {"parts": parts, "either": either, "perhaps": {**part, "nullable": True}},
         "required": ["parts", "either"],
+    }
+
+
+class Asked(Fields, frozen=True, kw_only=True):
+    """What may be asked for."""
+
+    name: Annotated[str, "Who it is."]
+    size: Annotated[int, "How large it is."] = 3
+    empty: Annotated[str, "What is in it."] = ""
+
+
+def test_a_field_is_told_with_what_it_is_for_its_default_and_whether_it_must_be_there() -> None:
+    route = Route("x", {Op.WRITE: reads(answer, Asked)}, help="Something.")
+    assert of(Engine("made", (route,)))["components"]["schemas"]["MadeXPostRequest"] == {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "description": "Who it is."},
+            "size": {"type": "integer", "description": "How large it is.", "default": 3},
+            "empty": {"type": "string", "description": "What is in it."},
+        },
+        "required": ["name"],
     }

@@ -127,6 +127,7 @@ ENGINE = Engine(
                 Op.WRITE: writes(write, free=True),
                 Op.DELETE: writes(delete),
             },
+            takes={"path": "The secret's path; of a list or scan, the folder."},
             help="Read, write, delete and list secrets.",
             exists=exists,
             clear_numbers=frozenset(),

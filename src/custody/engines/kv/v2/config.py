@@ -1,6 +1,6 @@
 """Handlers of `config`: the mount's settings, which secrets inherit."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec.structs import replace
 
@@ -16,10 +16,17 @@ from custody.plugin.storage import Storage
 class ConfigBody(Fields, frozen=True, kw_only=True):
     """The settings to change; a negative delete_version_after disables it for every secret."""
 
-    max_versions: int | None = None
-    cas_required: bool | None = None
-    metadata_cas_required: bool | None = None
-    delete_version_after: Duration | None = None
+    max_versions: Annotated[int | None, "How many versions secrets keep, up to 1024; 0: 10."] = None
+    cas_required: Annotated[
+        bool | None, "Whether writes must name the version that they expect."
+    ] = None
+    metadata_cas_required: Annotated[
+        bool | None, "Whether writes of metadata must name the version that they expect."
+    ] = None
+    delete_version_after: Annotated[
+        Duration | None,
+        "After how many seconds versions are deleted; 0: never; below: never at all.",
+    ] = None
 
 
 def enable(_request: Request, storage: Storage) -> None:

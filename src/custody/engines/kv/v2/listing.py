@@ -5,20 +5,12 @@ from custody.engines.kv import directory
 from custody.engines.kv.names import decode_name
 from custody.engines.kv.v2 import objects
 from custody.engines.kv.v2.metadata import show_metadata
-from custody.plugin.fields import Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.storage import Storage
 
 MAX_LIST = 100_000  # names in one answer to a LIST: a single range read
 MAX_PAGE = 10_000  # names in one answer to a SCAN, or with details
 MAX_DETAILS = 100_000  # versions described in one answer
-
-
-class PageQuery(Fields, frozen=True, kw_only=True):
-    """A page: names after `after` (which need not exist), at most `limit`; 0 or less is all."""
-
-    after: str = ""
-    limit: int = 0
 
 
 def list_names(request: Request, storage: Storage) -> Reply:

@@ -1,6 +1,6 @@
 """Handlers of `metadata/` for one secret: its settings, its history, and its end."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec.structs import replace
 
@@ -29,12 +29,25 @@ _SETTINGS = {  # name in the API → (field of the record, value that means: not
 class MetadataBody(Fields, frozen=True, kw_only=True):
     """The settings to change; `metadata_cas` is the metadata version that the writer expects."""
 
-    max_versions: int | None = None
-    cas_required: bool | None = None
-    metadata_cas_required: bool | None = None
-    delete_version_after: Duration | None = None
-    custom_metadata: dict[str, Any] | None = None
-    metadata_cas: int | None = None
+    max_versions: Annotated[
+        int | None, "How many versions are kept, up to 1024; 0: as the mount says."
+    ] = None
+    cas_required: Annotated[
+        bool | None, "Whether writes must name the version that they expect."
+    ] = None
+    metadata_cas_required: Annotated[
+        bool | None, "Whether writes of metadata must name the version that they expect."
+    ] = None
+    delete_version_after: Annotated[
+        Duration | None, "After how many seconds versions are deleted; 0: as the mount says."
+    ] = None
+    custom_metadata: Annotated[
+        dict[str, Any] | None,
+        "Texts by name that are shown beside the secret; they take the place of those before.",
+    ] = None
+    metadata_cas: Annotated[
+        int | None, "The version of the metadata that must be the present one; absent: any."
+    ] = None
 
 
 def read_metadata(request: Request, storage: Storage) -> Reply:

@@ -3,6 +3,8 @@
 All are silent about secrets and versions that are not there, as Vault is.
 """
 
+from typing import Annotated
+
 from msgspec.structs import replace
 
 from custody.base.errors import BadRequest
@@ -18,7 +20,7 @@ from custody.plugin.storage import Storage
 class VersionsBody(Fields, frozen=True, kw_only=True):
     """The numbers of the versions, as a list or comma-separated."""
 
-    versions: Strings | None = None
+    versions: Annotated[Strings | None, "The numbers of the versions."] = None
 
 
 def delete_versions(request: Request, storage: Storage) -> Reply | None:
