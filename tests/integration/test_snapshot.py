@@ -70,6 +70,9 @@ def test_a_running_node_is_restored_and_stays_unsealed(node: Server) -> None:
         put(client, "a", 4)
         found = client.expect(200, "POST", "sys/verify", {}).data
         assert (found["found"], found["unfinished"]) == (0, [])
+    ended = [line for line in node.log.read_text().splitlines() if "ended with status 0" in line]
+    assert len(ended) >= 3  # they were asked to: nothing is wrong
+    assert all("[INFO]" in line for line in ended)
     deadline = time.monotonic() + 20
     while list((node.data / "root").glob("gen-*")) != [node.data / "root" / "gen-000002"]:
         assert time.monotonic() < deadline, "what was replaced is still there"

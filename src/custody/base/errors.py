@@ -100,6 +100,10 @@ class UnsupportedMediaType(CustodyError):
     """PATCH without merge-patch+json: 415."""
 
 
+class TooManyRequests(CustodyError):
+    """What may be done by few at once is being done; try again: 429."""
+
+
 class RequestTimeout(CustodyError):
     """The body did not arrive in time: 408."""
 

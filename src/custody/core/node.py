@@ -36,6 +36,7 @@ class Node:
     def __init__(self, parts: Parts) -> None:
         hasher = TokenHasher(parts.barrier)
         self.parts = parts
+        self._running, self._clock = parts.running, parts.clock
         self.front = Front(parts)
         self._desk = Desk(
             hasher.token,
@@ -57,10 +58,14 @@ class Node:
 
     async def handle(self, call: Call) -> Answer:
         """The answer to `call`. Raises CustodyError."""
+        running = self._running
+        running[call.id] = (call, self._clock.now_ns())
         try:
             return await self._handle(call)
         except DAMAGE as found:  # where no case was there to record it with
             raise named(found, self.parts.metrics) from found
+        finally:
+            running.pop(call.id, None)
 
     def body_limit(self, path: str, token: Secret[str] | None) -> int:
         """How many bytes the route at `path` takes.

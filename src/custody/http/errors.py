@@ -14,6 +14,7 @@ STATUS: Final[dict[type[errors.CustodyError], int]] = {
     errors.TooLarge: 413,
     errors.PathTooLong: 414,
     errors.UnsupportedMediaType: 415,
+    errors.TooManyRequests: 429,
     errors.HeaderTooLarge: 431,
     errors.AuditFailed: 500,
     errors.Damaged: 500,

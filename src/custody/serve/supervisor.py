@@ -191,7 +191,9 @@ class Supervisor:
             self._all_ended(self._ending)
 
     def _replace(self, child: Child, status: int) -> None:
-        _log.warning("%s(%d) ended with status %d", child.role, child.pid, status)
+        asked = status == 0 and self._doomed.get(child.slot, (None, 0))[0] is child
+        level = logging.INFO if asked else logging.WARNING
+        _log.log(level, "%s(%d) ended with status %d", child.role, child.pid, status)
         if self._announce is not None and status == handoff.BAD_CONFIGURATION:
             self._failed = True
             self._end_all(0.0, restart_ns=None)

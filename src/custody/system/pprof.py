@@ -15,7 +15,7 @@ from collections import Counter
 from types import FrameType
 from typing import Annotated, Final, NoReturn
 
-from custody.base.errors import BadRequest, NotFound
+from custody.base.errors import BadRequest, NotFound, TooManyRequests
 from custody.core.act import Act
 from custody.plugin.fields import Duration, Fields
 from custody.plugin.request import Reply, Request
@@ -34,6 +34,7 @@ _PROFILES: Final = {
     "profile": "where time goes: stacks, sampled for ?seconds",
     "threadcreate": "the threads",
 }
+_SAMPLING: Final = threading.Lock()  # one at a time: each holds a thread that requests wait for
 _ABSENT: Final = ("block", "mutex", "symbol", "trace")
 
 
@@ -75,6 +76,8 @@ async def profile(request: Request, _act: Act) -> Reply:
     fields: ProfileFields = request.body
     if not 0 < fields.seconds <= _MAX_SECONDS:
         raise BadRequest(f"seconds is from 1 to {_MAX_SECONDS}")
+    if not _SAMPLING.acquire(blocking=False):
+        raise TooManyRequests("another profile is being taken of this process")
     counted = await asyncio.to_thread(_sample, int(fields.seconds))
     return _text([f"{stack} {count}" for stack, count in counted.most_common()])
 
@@ -90,13 +93,17 @@ async def absent(_request: Request, _act: Act) -> NoReturn:
 
 
 def _sample(seconds: int) -> Counter[str]:
+    """The stacks that were met. Gives `_SAMPLING` back, also where nobody waits any more."""
     own, end = threading.get_ident(), time.monotonic() + seconds
     counted: Counter[str] = Counter()
-    while time.monotonic() < end:
-        for ident, frame in sys._current_frames().items():  # noqa: SLF001 - documented as it is
-            if ident != own:
-                counted[";".join(reversed(_stack(frame)))] += 1
-        time.sleep(_INTERVAL)
+    try:
+        while time.monotonic() < end:
+            for ident, frame in sys._current_frames().items():  # noqa: SLF001 - documented as it is
+                if ident != own:
+                    counted[";".join(reversed(_stack(frame)))] += 1
+            time.sleep(_INTERVAL)
+    finally:
+        _SAMPLING.release()
     return counted
 
 

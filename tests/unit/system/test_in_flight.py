@@ -30,3 +30,11 @@ async def test_the_requests_under_way_are_shown() -> None:
         now = {one["request_path"] for one in again.json.values()}
         assert "/v1/sys/in-flight-req" in now
         assert "/v1/probe/stalled/a" not in now
+        assert stage.parts.running == {}
+
+
+async def test_a_request_that_was_refused_is_under_way_no_longer() -> None:
+    async with Stage() as stage:
+        await stage.expect(404, "GET", "probe/nowhere", token=stage.root_token)
+        await stage.expect(403, "GET", "secret/data/a", token="none")
+        assert stage.parts.running == {}

@@ -1,5 +1,7 @@
 """`sys/pprof`: a process at work, told without a value of what it works on."""
 
+import asyncio
+
 import pytest
 
 from custody.testing.server import MemoryServer
@@ -31,6 +33,15 @@ async def test_a_profile_names_the_code_that_runs() -> None:
         for seconds in ("0", "61", "-1"):
             path = f"sys/pprof/profile?seconds={seconds}"
             await server.expect(400, "GET", path, token=root)
+
+
+async def test_one_profile_is_taken_at_a_time() -> None:
+    async with MemoryServer() as server:
+        root, path = server.root_token, "sys/pprof/profile?seconds=1"
+        calls = [server.call("GET", path, token=root) for _ in range(3)]
+        answers = sorted(one.status for one in await asyncio.gather(*calls))
+        assert answers == [200, 429, 429]
+        await server.expect(200, "GET", path, token=root)
 
 
 async def test_what_only_go_has_is_not_there() -> None:
