@@ -215,6 +215,23 @@ def check_outside(options: Mapping[str, str], folder: str) -> None:
         raise BadRequest("file_path is inside the data directory")
 
 
+def check_alone(options: Mapping[str, str], others: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise BadRequest if one of `others` (options by the device's path) writes to the same file.
+
+    Two devices on a file would each take the other's lines for those of a stranger.
+    """
+    file = _real(options)
+    for path, theirs in others.items():
+        if file and _real(theirs) == file:
+            raise BadRequest(f"file_path is the file of the audit device at {path} already")
+
+
+def _real(options: Mapping[str, str]) -> str:
+    """The file itself, by whatever names it is reached; "" where there is none."""
+    path = _plain_path(_named(options))
+    return "" if path in _NO_FILE or not path else os.path.realpath(path)
+
+
 def make_file(path: str, options: Mapping[str, str], clock: Clock, source: Source) -> FileDevice:
     """The file device with `options`; its file is opened by its first batch. Raises BadRequest."""
     del path
@@ -232,7 +249,7 @@ def make_file(path: str, options: Mapping[str, str], clock: Clock, source: Sourc
 
 def parse_options(options: Mapping[str, str]) -> FileOptions:
     """The options read. Raises BadRequest with Vault's text where it has one."""
-    file_path = options.get("file_path") or options.get("path") or ""
+    file_path = _named(options)
     if not file_path:
         raise BadRequest("file_path is required")
     fsync = options.get("fsync") or "interval"
@@ -248,6 +265,10 @@ def parse_options(options: Mapping[str, str]) -> FileOptions:
         fsync=cast("Policy", fsync),
         fsync_interval_ns=interval,
     )
+
+
+def _named(options: Mapping[str, str]) -> str:
+    return options.get("file_path") or options.get("path") or ""
 
 
 def _plain_path(text: str) -> str:

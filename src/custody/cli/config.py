@@ -12,17 +12,19 @@ def check(context: Context) -> int:
     files = [*context.options.texts("config"), *context.arguments]
     if not files:
         raise UsageError("name the files: custody config check /etc/custody.hcl")
+    arguments = [f"-config={file}" for file in files]
     try:
-        settings, warnings = config.load(
-            [f"-config={file}" for file in files], context.environment.variables
-        )
-        certificate.check_all(settings)
-    except (config.BadConfiguration, certificate.BadCertificate) as error:
-        if not context.is_table:
-            context.show({"valid": False, "error": str(error), "warnings": []})
+        settings, warnings, wrong = config.examine(arguments, context.environment.variables)
+    except config.BadConfiguration as error:
         raise UsageError(str(error)) from error
+    wrong += certificate.faults(settings)
+    text = "\n".join(wrong)
+    if wrong:  # then the warnings may be of what a mistake has left out
+        if not context.is_table:
+            context.show({"valid": False, "error": text, "errors": wrong, "warnings": []})
+        raise UsageError(text)
     if not context.is_table:
-        return context.show({"valid": True, "error": "", "warnings": warnings})
+        return context.show({"valid": True, "error": "", "errors": [], "warnings": warnings})
     for warning in warnings:
         context.console.warn(f"Warning: {warning}")
     return context.done("Success! The configuration can be used.")

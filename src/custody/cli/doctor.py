@@ -31,12 +31,12 @@ def _node(context: Context, files: Sequence[str]) -> Iterator[Diagnosis]:
         return
     from custody.serve import checkup, config  # noqa: PLC0415 clients do not pay for it
 
+    arguments = [f"-config={file}" for file in files]
     try:
-        settings, warnings = config.load(
-            [f"-config={file}" for file in files], context.environment.variables
-        )
+        settings, warnings = config.load(arguments, context.environment.variables)
     except config.BadConfiguration as error:
-        yield fail(_CONFIG, str(error), "correct it; custody config check says when it is right")
+        for text in error.faults:
+            yield fail(_CONFIG, text, "correct it; custody config check says when it is right")
         return
     yield well(_CONFIG, f"{', '.join(files)} can be used")
     for text in warnings:

@@ -11,10 +11,22 @@ class BadCertificate(Exception):
 
 
 def check_all(settings: Settings) -> None:
-    """As `check`, of every listener. Raises BadCertificate."""
+    """As `check`, of every listener. Raises BadCertificate, with a line for each."""
+    wrong = faults(settings)
+    if wrong:
+        raise BadCertificate("\n".join(wrong))
+
+
+def faults(settings: Settings) -> list[str]:
+    """What `check` says of every listener."""
+    wrong = []
     for listener in settings.listeners:
         if listener.tls is not None:
-            check(listener.tls)
+            try:
+                check(listener.tls)
+            except BadCertificate as error:
+                wrong.append(str(error))
+    return wrong
 
 
 def check(tls: TLS) -> None:

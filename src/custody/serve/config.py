@@ -5,24 +5,26 @@ the command line over all. Blocks of several files stand beside each other.
 """
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from custody.audit.file import check_outside
+from custody.audit.file import check_alone, check_outside
 from custody.audit.kinds import KINDS
 from custody.base.errors import BadRequest
 from custody.base.hcl import HCLError, Item, Object, parse
 from custody.base.log import LEVELS
-from custody.serve.fields import BadConfiguration, Fields, Known, Placed
+from custody.serve.fields import BadConfiguration, Faults, Fields, Known, Placed
 from custody.serve.keys import AUDIT, STORAGE, TOP
 from custody.serve.known import IGNORED, IGNORED_STORAGE
 from custody.serve.listener_config import read_listener
 from custody.serve.seal_config import read_seals
 from custody.serve.settings import AuditDevice, Listener, SealStanza, Settings
 
-__all__ = ["BadConfiguration", "child_environment", "load", "service_manager"]
+__all__ = ["BadConfiguration", "child_environment", "examine", "load", "service_manager"]
 
 MAX_WORKERS: Final = 32
 DEFAULT_WORKERS: Final = 8
@@ -51,18 +53,32 @@ def load(
 ) -> tuple[Settings, list[str]]:
     """The settings that files, environment and command line hold, and warnings.
 
-    `environment` is this process's unless given. Raises BadConfiguration.
+    `environment` is this process's unless given. Raises BadConfiguration, with all that is wrong.
     """
+    settings, warnings, wrong = examine(argv, environment)
+    if wrong:
+        raise BadConfiguration(*wrong)
+    return settings, warnings
+
+
+def examine(
+    argv: Sequence[str], environment: Mapping[str, str] | None = None
+) -> tuple[Settings, list[str], list[str]]:
+    """As `load`, but answers all that is wrong beside the settings, which are then to be looked at
+    and not used. Raises BadConfiguration where no file is named."""
     given = _arguments(argv)
     if not given.paths:
         raise BadConfiguration(_USAGE)
-    items: list[Placed] = []
+    items, faults, whole = list[Placed](), Faults(), True
     for path in given.paths:
-        items += [Placed(path, item) for item in _parse(path).items]
+        parsed = faults.of(partial(_parse, path), None)
+        whole = whole and parsed is not None
+        items += [Placed(path, item) for item in parsed.items] if parsed else []
     known = os.environ if environment is None else environment
     items += _from_environment(known)
     items += given.items
-    return _Reader(Fields(items), known).settings()
+    settings, warnings = _Reader(Fields(items, faults), known, whole=whole).settings()
+    return settings, warnings, faults.found
 
 
 def service_manager() -> str:
@@ -137,18 +153,23 @@ def _parse(path: Path) -> Object:
 
 
 class _Reader:
-    """Turns the items of all files into settings and remembers what to warn about."""
+    """Turns the items of all files into settings and remembers what to warn about.
 
-    def __init__(self, fields: Fields, environment: Mapping[str, str]) -> None:
+    What is not there is a mistake only if all files were read `whole`.
+    """
+
+    def __init__(self, fields: Fields, environment: Mapping[str, str], *, whole: bool) -> None:
         self._fields = fields
+        self._faults = fields.faults
         self._environment = environment
+        self._whole = whole
         self._warnings: list[str] = []
 
     def settings(self) -> tuple[Settings, list[str]]:
-        """The settings, and warnings. Raises BadConfiguration."""
+        """The settings, and warnings; of no use where there are faults."""
         fields = self._fields
-        self._warnings += fields.check(Known(TOP, IGNORED))
-        storage = self._storage()
+        self._warnings += self._faults.of(lambda: fields.check(Known(TOP, IGNORED)), [])
+        storage = self._faults.of(self._storage, Fields((), self._faults))
         settings = Settings(
             data_path=storage.text("path"),
             low_water=storage.number(
@@ -156,7 +177,7 @@ class _Reader:
             ),
             listeners=self._listeners(),
             audit=self._audit(),
-            seals=self._seals(),
+            seals=self._faults.of(self._seals, []),
             workers=fields.number("workers", _default_workers(), 1, MAX_WORKERS),
             api_addr=fields.text("api_addr"),
             cluster_name=fields.text("cluster_name"),
@@ -171,6 +192,8 @@ class _Reader:
 
     def _storage(self) -> Fields:
         blocks = self._fields.blocks("storage", 1)
+        if not blocks and not self._whole:
+            return Fields((), self._faults)
         if len(blocks) != 1:
             raise BadConfiguration(
                 'exactly one storage block is needed: storage "lmdb" { path = "…" }'
@@ -179,35 +202,39 @@ class _Reader:
         if block.labels != ("lmdb",):
             kind = " ".join(block.labels) or "none"
             raise BadConfiguration(f"{block.at}: unknown storage {kind}; this release has lmdb")
-        fields = Fields.of(block)
-        self._warnings += fields.check(Known(STORAGE, IGNORED_STORAGE))
-        if not fields.text("path"):
+        fields = Fields.of(block, self._faults)
+        known = self._faults.of(lambda: fields.check(Known(STORAGE, IGNORED_STORAGE)), None)
+        self._warnings += known or ()
+        if known is not None and not fields.text("path"):
             raise BadConfiguration(f"{block.at}: storage lmdb needs a path")
         return fields
 
     def _listeners(self) -> list[Listener]:
         listeners = []
-        for block in self._fields.blocks("listener", 1):
-            listener, warnings = read_listener(block)
-            listeners.append(listener)
-            self._warnings += warnings
-        if not listeners:
-            raise BadConfiguration('no listener: add listener "tcp" { address = "127.0.0.1:8200" }')
+        blocks = self._fields.blocks("listener", 1)
+        for block in blocks:
+            found = self._faults.of(partial(read_listener, block, self._faults), None)
+            if found is not None:
+                listeners.append(found[0])
+                self._warnings += found[1]
+        if not blocks and self._whole:
+            self._faults.note('no listener: add listener "tcp" { address = "127.0.0.1:8200" }')
         return listeners
 
     def _seals(self) -> list[SealStanza]:
         blocks = self._fields.blocks("seal", 1)
-        seals, warnings = read_seals(blocks, self._environment, PREFIXES)
+        seals, warnings = read_seals(blocks, self._environment, PREFIXES, self._faults)
         self._warnings += warnings
         return seals
 
     def _audit(self) -> list[AuditDevice]:
         fsync = self._fields.choice("audit_fsync", "", ("", "none", "interval", "always"))
-        devices = [self._device(block, fsync) for block in self._fields.blocks("audit", 2)]
-        paths = [device.path for device in devices]
-        for path in paths:
-            if paths.count(path) > 1:
-                raise BadConfiguration(f'audit "{path}" is declared twice')
+        blocks = self._fields.blocks("audit", 2)
+        read = (self._faults.of(partial(self._device, block, fsync), None) for block in blocks)
+        devices = [device for device in read if device is not None]
+        for path, count in Counter(device.path for device in devices).items():
+            if count > 1:
+                self._faults.note(f'audit "{path}" is declared twice')
         return devices
 
     def _device(self, block: Placed, fsync: str) -> AuditDevice:
@@ -218,7 +245,7 @@ class _Reader:
         if kind not in KINDS:
             known = ", ".join(KINDS)
             raise BadConfiguration(f'{at}: unknown audit device "{kind}"; this release has {known}')
-        fields = Fields.of(block)
+        fields = Fields.of(block, self._faults)
         self._warnings += fields.check(Known(AUDIT))
         options = fields.options("options")
         if fsync:
@@ -231,17 +258,19 @@ class _Reader:
 
     def _check_whole(self, settings: Settings) -> None:
         if settings.default_lease_ttl > settings.max_lease_ttl:
-            raise self._fields.error(
-                "max_lease_ttl", "default_lease_ttl is longer than max_lease_ttl"
-            )
+            text = "default_lease_ttl is longer than max_lease_ttl"
+            self._faults.note(str(self._fields.error("max_lease_ttl", text)))
         addresses = [listener.address for listener in settings.listeners if listener.port]
         if len(set(addresses)) != len(addresses):
-            raise BadConfiguration("two listeners have the same address")
+            self._faults.note("two listeners have the same address")
+        others = dict[str, Mapping[str, str]]()
         for device in settings.audit:
             try:
                 check_outside(device.options, settings.data_path)
+                check_alone(device.options, others)
+                others[device.path] = device.options
             except BadRequest as error:
-                raise BadConfiguration(f'audit "{device.path}": {error.messages[0]}') from error
+                self._faults.note(f'audit "{device.path}": {error.messages[0]}')
 
 
 def _default_workers() -> int:

@@ -7,7 +7,7 @@ from typing import Final
 
 from custody.http.custom import RESERVED, STATUS
 from custody.http.limits import MAX_BODY_BYTES, SMALL_BODY_BYTES
-from custody.serve.fields import BadConfiguration, Fields, Known, Placed
+from custody.serve.fields import BadConfiguration, Faults, Fields, Known, Placed
 from custody.serve.keys import LISTENER
 from custody.serve.known import IGNORED_LISTENER, REFUSED_LISTENER
 from custody.serve.settings import TLS, Forwarded, Listener, ProxyProtocol
@@ -19,18 +19,21 @@ _BEHAVIORS: Final = (_ALWAYS, "allow_authorized", "deny_unauthorized")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 
 
-def read_listener(block: Placed) -> tuple[Listener, list[str]]:
-    """The listener of a block, and warnings. Raises BadConfiguration."""
+def read_listener(block: Placed, faults: Faults) -> tuple[Listener, list[str]]:
+    """The listener of a block, and warnings; `faults` gets what is wrong with its fields.
+
+    Raises BadConfiguration for what is no listener at all.
+    """
     if block.labels != ("tcp",):
         raise BadConfiguration(f"{block.at}: unknown listener; this release has tcp")
-    fields = Fields.of(block)
-    warnings = list(fields.check(_KNOWN))
+    fields = Fields.of(block, faults)
+    warnings = faults.of(lambda: fields.check(_KNOWN), list[str]())
     at = f"{block.at}, listener tcp"
-    host, port = _address(fields)
+    host, port = faults.of(lambda: _address(fields), ("127.0.0.1", 0))
     listener = Listener(
         host,
         port,
-        tls=_tls(fields, host, at, warnings),
+        tls=faults.of(lambda: _tls(fields, host, at, warnings), None),
         header_timeout=float(
             fields.seconds("http_read_header_timeout", LISTENER["http_read_header_timeout"].default)
         ),
@@ -38,9 +41,9 @@ def read_listener(block: Placed) -> tuple[Listener, list[str]]:
             fields.seconds("http_read_timeout", LISTENER["http_read_timeout"].default)
         ),
         max_body=_max_body(fields),
-        forwarded=_forwarded(fields),
-        proxy_protocol=_proxy_protocol(fields, at, warnings),
-        headers=_headers(fields),
+        forwarded=faults.of(lambda: _forwarded(fields), None),
+        proxy_protocol=faults.of(lambda: _proxy_protocol(fields, at, warnings), None),
+        headers=faults.of(lambda: _headers(fields), {}),
         closed_rekey=fields.flag("disable_unauthed_rekey_endpoints"),
         closed_generate_root=fields.flag("disable_unauthed_generate_root_endpoints"),
     )
@@ -73,8 +76,8 @@ def _tls(fields: Fields, host: str, at: str, warnings: list[str]) -> TLS | None:
             f"{at}: tls_cert_file and tls_key_file are needed"
             " (or tls_disable = true, if plain HTTP is what you want)"
         )
-    for name in ("tls_cert_file", "tls_key_file"):
-        _check_readable(fields, name)
+    fields.faults.of(lambda: _check_readable(fields, "tls_cert_file"), None)
+    fields.faults.of(lambda: _check_readable(fields, "tls_key_file"), None)
     if fields.choice("tls_max_version", "tls13", ("tls12", "tls13")) != "tls13":
         raise fields.error("tls_max_version", "this release cannot forbid TLS 1.3")
     oldest = fields.choice("tls_min_version", "tls12", ("tls12", "tls13"))

@@ -17,7 +17,7 @@ from custody.seals.kinds import KINDS
 from custody.seals.plan import Named, Plan
 from custody.seals.seal import Keeping, Renewing, Seal, SealUnavailable
 from custody.seals.wrapping import Purpose
-from custody.serve.fields import BadConfiguration, Fields, Known, Placed
+from custody.serve.fields import BadConfiguration, Faults, Fields, Known, Placed
 from custody.serve.settings import SealStanza
 
 _FILE: Final = "file://"
@@ -31,11 +31,15 @@ Environment = Mapping[str, str]
 
 
 def read_seals(
-    blocks: Sequence[Placed], environment: Environment, prefixes: Sequence[str]
+    blocks: Sequence[Placed], environment: Environment, prefixes: Sequence[str], faults: Faults
 ) -> tuple[list[SealStanza], list[str]]:
-    """The seals of these blocks and of the environment, and warnings. Raises BadConfiguration."""
-    reader = _Reader(environment, prefixes)
-    stanzas = [reader.stanza(block) for block in blocks]
+    """The seals of these blocks and of the environment, and warnings; `faults` gets what is wrong.
+
+    Raises BadConfiguration for seals that do not go together.
+    """
+    reader = _Reader(environment, prefixes, faults)
+    read = (faults.of(lambda block=block: reader.stanza(block), None) for block in blocks)  # type: ignore[misc]  # bound now
+    stanzas = [stanza for stanza in read if stanza is not None]
     chosen = reader.variable((SEAL_TYPE,))
     if chosen and chosen != SHAMIR and not any(one.kind == chosen for one in stanzas):
         stanzas.append(reader.of_environment(chosen))
@@ -113,13 +117,14 @@ class ConfiguredSeal:
 class _Reader:
     environment: Environment
     prefixes: Sequence[str]
+    faults: Faults
     warnings: list[str] = field(default_factory=list)
 
     def stanza(self, block: Placed) -> SealStanza:
         if len(block.labels) != 1:
             raise BadConfiguration(f'{block.at}: a seal is written seal "static" {{ … }}')
         name = block.labels[0]
-        fields = Fields.of(block)
+        fields = Fields.of(block, self.faults)
         if name == SHAMIR:
             self.warnings += fields.check(Known(("disabled",)))
             return SealStanza(SHAMIR)

@@ -5,11 +5,11 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, TypedDict
 
 from custody.audit import table as audit_table
-from custody.audit.file import check_outside
+from custody.audit.file import check_alone, check_outside
 from custody.audit.kinds import KINDS
 from custody.audit.table import DeviceConfig
 from custody.base.errors import BadRequest
-from custody.base.store import Transaction
+from custody.base.store import StaleDecision, Transaction
 from custody.core.act import Act
 from custody.core.confine import SystemRows, SystemTransaction
 from custody.plugin.fields import Fields
@@ -85,11 +85,15 @@ async def enable(request: Request, act: Act) -> None:
     if act.parts.settings.data_path:
         check_outside(config.options, act.parts.settings.data_path)
     with act.snapshot() as rows:
-        if path in audit_table.read(rows).devices:
-            raise BadRequest("path already in use")
+        devices = audit_table.read(rows).devices
+    if path in devices:
+        raise BadRequest("path already in use")
+    check_alone(config.options, {other: known.options for other, known in devices.items()})
     await act.parts.broker.probe(path, config)
 
     def add(txn: Transaction) -> None:
+        if audit_table.read(txn).devices != devices:
+            raise StaleDecision("the audit devices have changed meanwhile")
         audit_table.enable(txn, path, config)
 
     await act.commit(add)

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from tests.certificates import self_signed
 
+from custody.serve import certificate
 from custody.serve.config import BadConfiguration, child_environment, load
-from custody.serve.settings import Forwarded, Listener, ProxyProtocol, Settings
+from custody.serve.settings import TLS, Forwarded, Listener, ProxyProtocol, Settings
 
 _STORAGE = 'storage "lmdb" { path = "/data" }\n'
 _LISTENER = 'listener "tcp" { address = "127.0.0.1:8200"\n tls_disable = true }\n'
@@ -95,6 +97,14 @@ def test_files_of_a_directory_are_merged_in_order_and_the_last_word_counts(tmp_p
         (
             _MINIMAL + 'audit "file" "x" { options { file_path = "/data/a.log" } }',
             'audit "x": file_path is inside the data directory',
+        ),
+        (
+            _MINIMAL
+            + "".join(
+                f'audit "file" "{name}" {{ options {{ file_path = "/{path}a.log" }} }}\n'
+                for name, path in (("x", ""), ("y", "logs/../"))
+            ),
+            'audit "y": file_path is the file of the audit device at x already',
         ),
         (_MINIMAL + "audit { options = {} }", "audit needs 2 name(s)"),
         (
@@ -230,6 +240,32 @@ def test_a_wrong_value_is_told_with_its_file_and_line(tmp_path: Path) -> None:
     with pytest.raises(BadConfiguration) as refused:
         _load(tmp_path, _STORAGE + '\nlistener "tcp" {\n  address = "nowhere:http"\n}')
     assert str(refused.value).startswith(f"{tmp_path / 'server.hcl'}:4, listener tcp: ")
+
+
+def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.hcl").write_text(_MINIMAL + "\nwrokers = 2\nlog_level = 5\n")
+    (tmp_path / "b.hcl").write_text("listener {")
+    (tmp_path / "c.hcl").write_text(
+        'listener "tcp" {\n  address = "a:b"\n  max_request_size = -1\n'
+        '  tls_cert_file = "/no/c"\n  tls_key_file = "/no/k"\n}\n'
+        'seal "sattic" {}\naudit "file" "a" {}\naudit "file" "b" {}\n'
+    )
+    with pytest.raises(BadConfiguration) as refused:
+        load([f"-config={tmp_path}"])
+    said = [text.removeprefix(f"{tmp_path}/") for text in refused.value.faults]
+    assert [text.partition(" ")[0] for text in said] == [
+        "b.hcl:", "a.hcl:5:", "c.hcl:2,", "c.hcl:4,", "c.hcl:5,", "c.hcl:3,", "c.hcl:8,",
+        "c.hcl:9,", "c.hcl:7:", "a.hcl:6:",
+    ]  # fmt: skip
+    assert str(refused.value) == "\n".join(refused.value.faults)
+
+
+def test_a_certificate_and_its_key_in_each_others_place_are_told(tmp_path: Path) -> None:
+    self_signed(tmp_path)
+    cert, key = f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem"
+    certificate.check(TLS(cert, key))
+    with pytest.raises(certificate.BadCertificate, match="swapped: tls_cert_file holds the key"):
+        certificate.check(TLS(key, cert))
 
 
 def test_a_refused_key_that_asks_for_nothing_is_no_mistake(tmp_path: Path) -> None:

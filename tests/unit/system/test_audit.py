@@ -72,6 +72,23 @@ async def test_a_device_cannot_write_among_the_data(tmp_path: Path) -> None:
         await server.expect(204, "PUT", "sys/audit/g", token=root, body=nowhere)
 
 
+async def test_two_devices_never_write_to_one_file(tmp_path: Path) -> None:
+    """Each would take the other's lines for a stranger's, and begin a new file."""
+    first, link = tmp_path / "a.log", tmp_path / "link.log"
+    link.symlink_to(first)
+    async with MemoryServer() as server:
+        root = server.root_token
+        body = {"type": "file", "options": {"file_path": str(first)}}
+        await server.expect(204, "PUT", "sys/audit/first", token=root, body=body)
+        for path in (first, link, tmp_path / "x" / ".." / "a.log"):
+            body = {"type": "file", "options": {"file_path": str(path)}}
+            answer = await server.expect(400, "PUT", "sys/audit/second", token=root, body=body)
+            assert answer.errors == ["file_path is the file of the audit device at first/ already"]
+        for name in ("one", "two"):
+            nowhere = {"type": "file", "options": {"file_path": "discard"}}
+            await server.expect(204, "PUT", f"sys/audit/{name}", token=root, body=nowhere)
+
+
 async def test_disabling_what_is_not_there_is_done() -> None:
     async with MemoryServer() as server:
         await server.expect(204, "DELETE", "sys/audit/none", token=server.root_token)
