@@ -32,7 +32,7 @@ class WriteFields(Fields, frozen=True, kw_only=True):
     rules: Annotated[str, "The same by its old name."] = ""
     cas: Annotated[
         int | None,
-        "The version that must be the present one, 0: the policy must be new; absent: any.",
+        "The version that must be the present one; 0 or -1: there must be none.",
     ] = None
     cas_required: Annotated[bool, "Whether later writes must name `cas`."] = False
     expiration: Annotated[str, "When the policy ends, in RFC 3339; empty: never."] = ""
@@ -47,14 +47,14 @@ class Names(Keys):
 
 class _Policy(TypedDict):
     name: str
-    version: NotRequired[int]
+    version: int
+    cas_required: bool
     modified: NotRequired[str]
-    cas_required: NotRequired[bool]
     expiration: NotRequired[str]
 
 
 class Policy(_Policy):
-    """A policy; what is built in has no version."""
+    """A policy; `root`, which is built in, is version 0 and was never modified."""
 
     policy: str
 
@@ -140,13 +140,9 @@ def _terms(fields: WriteFields, now_ns: int) -> Terms:
 
 
 def _extras(entry: PolicyEntry) -> Mapping[str, Any]:
-    if not entry.version:
-        return {}
-    extras: dict[str, Any] = {
-        "version": entry.version,
-        "modified": rfc3339(entry.modified_ns),
-        "cas_required": entry.cas_required,
-    }
+    extras: dict[str, Any] = {"version": entry.version, "cas_required": entry.cas_required}
+    if entry.version:
+        extras["modified"] = rfc3339(entry.modified_ns)
     if entry.expiration_ns:
         extras["expiration"] = rfc3339(entry.expiration_ns)
     return extras

@@ -43,7 +43,7 @@ class UnknownAccessor(BadAccessor):
 class TokenFields(Fields, frozen=True, kw_only=True):
     """A token, in the body where no log keeps it."""
 
-    token: Annotated[str, "The token's text."] = ""
+    token: Annotated[str, "The token's text; without it a look-up is of the caller's own."] = ""
 
 
 class AccessorFields(Fields, frozen=True, kw_only=True):

@@ -17,7 +17,9 @@ from custody.plugin.route import Access, Op, Route, acts, reads
 class VerifyFields(Fields, frozen=True, kw_only=True):
     """What to check; nothing named is everything."""
 
-    parts: Annotated[Strings, "The tables to check, by name; none: all."] = Strings()
+    parts: Annotated[
+        Strings, "What to check, by the names that GET answers as `parts`; none: all."
+    ] = Strings()
 
 
 class Finding(TypedDict):

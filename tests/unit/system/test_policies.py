@@ -29,6 +29,13 @@ async def test_a_policy_is_read_under_both_paths() -> None:
         assert both == {"keys": names, "policies": names}
 
 
+@pytest.mark.parametrize(("base", "field"), [("policies/acl", "policy"), ("policy", "rules")])
+async def test_the_policy_of_root_has_no_text_and_was_never_written(base: str, field: str) -> None:
+    async with MemoryServer() as server:
+        found = await server.expect(200, "GET", f"sys/{base}/root", token=server.root_token)
+        assert found.data == {"name": "root", field: "", "version": 0, "cas_required": False}
+
+
 async def test_an_unknown_policy() -> None:
     async with MemoryServer() as server:
         answer = await server.expect(404, "GET", PATH, token=server.root_token)
