@@ -13,7 +13,7 @@ from tests.conformance.facts import ABSENT, Facts, Unlike, borne_out, promised
 from tests.conformance.recorder import Record
 from tests.conformance.scenes import SCENES
 
-from custody.core.envelope import Auth, Envelope
+from custody.core.envelope import Auth, Envelope, Errors
 from custody.core.openapi import answers
 from custody.plugin.route import Action, Engine, Op, Route
 from custody.plugin.shape import NULL
@@ -22,6 +22,7 @@ from custody.testing.server import Response
 
 JSON = "application/json"
 OK = 300  # below it
+ERROR = 400  # from it on
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +114,9 @@ def test_every_part_of_the_envelope_is_in_a_real_answer(record: Record) -> None:
     shown = [one.json for case in plain for one in of(record, case)]
     found = [borne_out(one, Envelope) for one in shown if "errors" not in one]
     assert sorted(promised(Envelope).difference(*found)) == []
+
+
+def test_every_part_of_an_error_is_in_a_real_one_and_no_other(record: Record) -> None:
+    refused = [one for kept in record.answers.values() for one in kept if one.status >= ERROR]
+    found = [borne_out(one.json, Errors) for one in refused if "errors" in one.json]
+    assert sorted(promised(Errors).difference(*found)) == []

@@ -47,7 +47,14 @@ class Envelope(TypedDict):
     auth: Auth | None
 
 
+class UsedToken(TypedDict):
+    """A wrapping token that somebody has used before."""
+
+    used_time: str
+
+
 class Errors(TypedDict):
     """What says why nothing was done."""
 
     errors: list[str]
+    wrapping_token: NotRequired[UsedToken]

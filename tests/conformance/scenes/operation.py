@@ -104,4 +104,12 @@ async def tools(record: Record) -> None:
         await ask("POST", "sys/leaked-tokens", texts=[await server.token()])
 
 
-SCENES: Final = (keys, checked, machine, tools)
+async def refused(record: Record) -> None:
+    """What is not here: leases, Go's profiles, counts that nobody keeps."""
+    async with RecordingServer(record) as server:
+        await server.ask("POST", "sys/leases/lookup", 400, lease_id="none")
+        for path in ("pprof/trace", "internal/counters/requests"):
+            await server.ask("GET", f"sys/{path}", 404)
+
+
+SCENES: Final = (keys, checked, machine, tools, refused)

@@ -21,6 +21,7 @@ async def put_away(record: Record) -> None:
                 )  # fmt: skip
                 text = moved.json["wrap_info"]["token"]
                 await server.ask("POST", "sys/wrapping/unwrap", token=text)
+                await server.ask("POST", "sys/wrapping/unwrap", 400, token=text)
         await server.ask("GET", "sys/wrapping/pubkey")
 
 
