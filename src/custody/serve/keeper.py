@@ -30,7 +30,7 @@ from custody.crypto import aead
 from custody.seals import recovery
 from custody.seals.config import SealConfig, Split
 from custody.seals.plan import Plan, Standing
-from custody.seals.seal import Renewing, Seal
+from custody.seals.seal import CannotUnseal, Renewing, Seal
 from custody.seals.shamir import ShamirSeal, UnsealProgress, split_key, unwrap_root_key
 from custody.seals.wrapping import Purpose
 from custody.serve.ceremonies import Ceremonies
@@ -176,10 +176,7 @@ class Keeper:
         if standing is Standing.MIGRATION and not migrate:
             raise BadRequest("migrate option not provided and seal migration is pending")
         if standing is Standing.MISMATCH:
-            raise BadRequest(
-                f"the store is sealed by {config.kind}, which is not configured: to migrate, name "
-                'it in the configuration with disabled = "true"'
-            )
+            raise BadRequest(_not_configured(config))
 
     def _opened(self, rows: RawRows, config: SealConfig, key: bytes) -> Held:
         if config.automatic:
@@ -207,9 +204,12 @@ class Keeper:
             return None
         with MemoryStore(meta).snapshot() as rows:
             config = seal_config(rows)
-            if not config.automatic or self._plan.standing(config) is not Standing.AS_CONFIGURED:
+            standing = self._plan.standing(config)
+            if not config.automatic or standing is Standing.MIGRATION:
                 return None
             try:
+                if standing is Standing.MISMATCH:
+                    raise CannotUnseal(_not_configured(config))
                 root_key = await self._seal.unwrap(stored(rows, MetaRow.ROOT_KEY), Purpose.ROOT_KEY)
                 return Held(root_key, _keyring(rows, root_key), self._seal)
             except Unavailable as error:
@@ -265,6 +265,13 @@ class Keeper:
         if self._held is None:
             raise Sealed
         return self._held
+
+
+def _not_configured(config: SealConfig) -> str:
+    return (
+        f"the store is sealed by {config.kind}, which is not configured: to migrate, name "
+        'it in the configuration with disabled = "true"'
+    )
 
 
 def _shared(config: SealConfig) -> Split:

@@ -5,12 +5,13 @@ file, so that a key in one is never in another process.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from custody.base.errors import BadRequest
+from custody.base.errors import BadRequest, Unavailable
 from custody.base.ids import Source
 from custody.seals.config import SHAMIR
 from custody.seals.kinds import KINDS
@@ -69,7 +70,8 @@ def open_active(stanzas: Sequence[SealStanza], source: Source) -> "ConfiguredSea
 class ConfiguredSeal:
     """A seal of the configuration that is made when it is first asked for something.
 
-    What is wrong with its files then is told, and tried again with the next call.
+    After a failure it is made anew with the next call: a file that a key or a token is in may hold
+    another one by then.
     """
 
     def __init__(self, stanza: SealStanza, source: Source) -> None:
@@ -81,11 +83,13 @@ class ConfiguredSeal:
 
     async def wrap(self, key: bytes, purpose: Purpose) -> bytes:
         """As the seal itself."""
-        return await self._made().wrap(key, purpose)
+        with self._in_use() as seal:
+            return await seal.wrap(key, purpose)
 
     async def unwrap(self, blob: bytes, purpose: Purpose) -> bytes:
         """As the seal itself."""
-        return await self._made().unwrap(blob, purpose)
+        with self._in_use() as seal:
+            return await seal.unwrap(blob, purpose)
 
     def outdated(self, blob: bytes) -> bool:
         """As the seal itself, where it can tell."""
@@ -94,8 +98,16 @@ class ConfiguredSeal:
 
     async def keep(self) -> float:
         """As the seal itself, where it has anything to keep alive."""
-        seal = self._made()
-        return await seal.keep() if isinstance(seal, Keeping) else _NOTHING_TO_KEEP
+        with self._in_use() as seal:
+            return await seal.keep() if isinstance(seal, Keeping) else _NOTHING_TO_KEEP
+
+    @contextmanager
+    def _in_use(self) -> Iterator[Seal]:
+        try:
+            yield self._made()
+        except Unavailable:
+            self._seal = None
+            raise
 
     def _made(self) -> Seal:
         if self._seal is None:

@@ -10,12 +10,13 @@ import pytest
 
 from custody.base.ids import SystemSource
 from custody.seals.plan import Named, Standing
-from custody.seals.seal import SealUnavailable
+from custody.seals.seal import CannotUnseal, SealUnavailable
 from custody.seals.wrapping import Purpose
 from custody.serve import handoff, reload
 from custody.serve.config import BadConfiguration, load
 from custody.serve.seal_config import open_active, plan_of
 from custody.serve.settings import Listener, SealStanza, Settings
+from custody.testing.transit import TransitServer
 
 KEY = "ab" * 32
 BASE = """
@@ -72,6 +73,40 @@ def test_a_key_in_a_file_is_read_when_it_is_needed_and_not_before(
         asyncio.run(seal.wrap(b"k" * 32, Purpose.ROOT_KEY))
     file.write_bytes(content)
     asyncio.run(seal.wrap(b"k" * 32, Purpose.ROOT_KEY))
+
+
+def test_a_key_that_did_not_open_is_read_anew_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    block = f'seal "static" {{ current_key_id = "a"\n current_key = "file://{file}" }}'
+    known = open_active(seals(tmp_path, STATIC), SystemSource())
+    seal = open_active(seals(tmp_path, block), SystemSource())
+    assert known is not None
+    assert seal is not None
+    blob = asyncio.run(known.wrap(b"k" * 32, Purpose.ROOT_KEY))
+    file.write_text("cd" * 32)
+    with pytest.raises(CannotUnseal):
+        asyncio.run(seal.unwrap(blob, Purpose.ROOT_KEY))
+    file.write_text(KEY)
+    assert asyncio.run(seal.unwrap(blob, Purpose.ROOT_KEY)) == b"k" * 32
+
+
+def test_a_token_that_was_refused_is_read_anew_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("revoked")
+    with TransitServer() as server:
+        server.make_key("unseal")
+        block = f"""seal "transit" {{ address = "{server.address}"
+          token = "file://{file}"
+          key_name = "unseal" }}"""
+        seal = open_active(seals(tmp_path, block), SystemSource())
+        assert seal is not None
+        for ask in (lambda: seal.wrap(b"k" * 32, Purpose.ROOT_KEY), seal.keep):
+            file.write_text("revoked")
+            with pytest.raises(SealUnavailable, match="answered 403"):
+                asyncio.run(ask())
+            file.write_text(server.token)
+            asyncio.run(ask())
+            server.token += "-another"
 
 
 def test_the_environment_wins_over_the_file_and_can_choose_the_seal(tmp_path: Path) -> None:

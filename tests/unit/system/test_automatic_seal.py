@@ -358,6 +358,17 @@ async def test_a_store_whose_seal_the_configuration_does_not_name_says_so() -> N
     assert "sealed by static, which is not configured" in answer.errors[0]
 
 
+async def test_a_store_under_another_seal_than_the_configured_one_says_so_unasked() -> None:
+    store = MemoryStore()
+    await Node(store, static()).begin()
+    other = Node(store, MemoryKMS())
+    with pytest.raises(CannotUnseal, match="sealed by static, which is not configured"):
+        await other.open()
+    status = await other.status()
+    assert (status["sealed"], status["migration"]) == (True, False)
+    assert status["unseal_error"].startswith("the store is sealed by static, which is not")
+
+
 async def test_a_migration_cut_off_before_its_rows_are_stored_has_not_happened() -> None:
     store, kms = MemoryStore(), MemoryKMS()
     first = await begun(store, None)
