@@ -103,7 +103,8 @@ class Bench:
         out, err = io.StringIO(), io.StringIO()
 
         def ask(prompt: str) -> str:
-            return token if prompt.startswith("Token") else self.names["SHARE"]
+            answers = {"Token": token, "One-time": "x" * len(self.node.token)}
+            return answers.get(prompt.split(maxsplit=1)[0], self.names["SHARE"])
 
         environment = {"CUSTODY_ADDR": self.node.address, "CUSTODY_TOKEN": token,
                        "HOME": str(self.home)}  # fmt: skip
@@ -179,14 +180,13 @@ class Bench:
         """What stands for the words of a line that only its user knows."""
         node = self.node
         made = node.expect(200, "POST", "auth/token/create", {"ttl": "1h"}).body["auth"]
-        otp = "x" * len(node.token)
         hidden = bytes(one ^ ord("x") for one in node.token.encode())
         self.names |= {
             "ACCESSOR": made["accessor"],
             " TOKEN": " " + made["client_token"],
             "ENCODED": base64.b64encode(hidden).decode().rstrip("="),
-            "PASSWORD": otp,
         }
+        (self.home / "otp.txt").write_text("x" * len(node.token))
         if "WRAPPING_TOKEN" in line:
             with node.client() as client:
                 client.headers["X-Vault-Wrap-TTL"] = "60"

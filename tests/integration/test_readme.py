@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import textwrap
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -79,7 +80,7 @@ class Terminal:
             "CUSTODY_ADDR": dev.address,
             "CUSTODY_TOKEN": dev.token(),
         }
-        self._home = home
+        self.home = home
 
     def run(self, line: str, stdin: str = "", env: Mapping[str, str | None] | None = None) -> str:
         """What a command prints. Raises AssertionError when it fails."""
@@ -88,7 +89,7 @@ class Terminal:
         done = subprocess.run(  # noqa: S602 - lines of the README, as a shell reads them
             line,
             shell=True,
-            cwd=self._home,
+            cwd=self.home,
             env=environment,
             input=stdin,
             capture_output=True,
@@ -153,6 +154,13 @@ def test_the_commands_of_the_readme_work(terminal: Terminal) -> None:
     assert any(re.search(r"Sealed +false", text) for text in printed)
     assert "p" in printed
     assert any('"password":"p"' in text.replace(" ", "") for text in printed)
+
+
+def test_the_program_of_the_readme_works(terminal: Terminal) -> None:
+    terminal.run("custody kv put secret/app user=u password=p")
+    (program,) = re.findall(r"^    (import os\n(?:(?:    .*)?\n)+)", _README, re.MULTILINE)
+    (terminal.home / "program.py").write_text(textwrap.dedent(f"    {program}"))
+    assert terminal.run(f"{sys.executable} program.py") == "p\n"
 
 
 def test_policies_tokens_and_logins_work_in_the_second_terminal(terminal: Terminal) -> None:

@@ -18,8 +18,8 @@ def replace(path: Path, content: bytes, mode: int | None = None) -> None:
             file.write(content)
             file.flush()
             os.fchmod(file.fileno(), path.stat().st_mode & 0o777 if mode is None else mode)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
+            sync(file)
+        rename(Path(name), path)
     except OSError:
         with contextlib.suppress(OSError):
             Path(name).unlink()
@@ -33,3 +33,19 @@ def create(path: Path) -> IO[bytes]:
     """
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def sync(file: IO[bytes]) -> None:
+    """Return once all that was written is on the disk. Raises OSError."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def rename(draft: Path, target: Path) -> None:
+    """Put a synced draft in the place of `target`, for good when this returns. Raises OSError."""
+    draft.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

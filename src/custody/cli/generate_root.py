@@ -10,7 +10,7 @@ from custody.cli import output
 from custody.cli.command import Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
-from custody.cli.prompt import share
+from custody.cli.prompt import ask, given, share
 from custody.cli.rekey import read_pgp_keys
 from custody.cli.request import Request
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from custody.cli.client import Client
 
 _BASE = "sys/generate-root"
+_OTP = "One-time password"
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -45,16 +46,15 @@ def generate_root(context: Context) -> int:
 
 def _decode(context: Context) -> int:
     """The token, from what the last share printed and the one-time password: without a server."""
-    encoded, otp = context.options.text("decode"), context.options.text("otp")
-    if not otp:
-        raise UsageError("-otp is needed to decode")
+    encoded = context.options.text("decode")
     if encoded == "-":
         encoded = context.console.stdin.readline().strip()
+    otp = given(context, "otp", _OTP) or ask(context, _OTP)
     try:
         data = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except ValueError:
         raise UsageError("Error decoding root token: it is not base64") from None
-    password = otp.encode(errors="replace")
+    password = otp.reveal().encode(errors="replace")
     if len(data) != len(password):
         raise UsageError("Error decoding root token: the password has another length")
     pairs = zip(data, password, strict=True)
@@ -77,8 +77,9 @@ def _generate_otp(context: Context, client: "Client") -> int:
 
 def _init(context: Context, client: "Client") -> int:
     named = context.options.listed("pgp-key")
+    otp = given(context, "otp", _OTP)
     body = {
-        "otp": context.options.text("otp"),
+        "otp": otp.reveal() if otp else "",
         "pgp_key": "".join(read_pgp_keys(named[:1])),
     }
     status = _ask(client, "PUT", "attempt", body, "Error initializing root generation")
@@ -140,8 +141,10 @@ COMMANDS = (
             Example("Begin; keep the password that it prints:",
                     "custody operator generate-root -init"),
             Example("Each holder types a share, without echo:", "custody operator generate-root"),
-            Example("Uncover the token that the last share printed:",
-                    "custody operator generate-root -decode=ENCODED -otp=PASSWORD"),
+            Example("Uncover the token that the last share printed; the password is asked for:",
+                    "custody operator generate-root -decode=ENCODED"),
+            Example("The same, with the password in a file:",
+                    "custody operator generate-root -decode=ENCODED -otp=@otp.txt"),
             Example("For a holder of a PGP key:",
                     "custody operator generate-root -init -pgp-key=ann.asc"),
         ),
@@ -154,7 +157,8 @@ COMMANDS = (
             Flag("generate-otp", "Print a one-time password of the right length.", Kind.SWITCH),
             Flag("init", "Begin it.", Kind.SWITCH),
             Flag("nonce", "The nonce that -init printed; needed where the share is not typed."),
-            Flag("otp", "The one-time password that hides the token."),
+            Flag("otp", "The one-time password that hides the token: @FILE, or - to type or pipe it"
+                 " in. Given as it is, other users see it among the processes."),
             Flag("pgp-key", "A file with the public key to encrypt the token to."),
             Flag("status", "Say how it stands.", Kind.SWITCH),
         ),

@@ -8,8 +8,7 @@ from urllib.parse import quote, urlencode
 from custody.cli.output import to_json
 from custody.cli.request import Request
 from custody.cli.settings import Connection
-from custody.core.mounts import SYS
-from custody.core.router import RouteTable
+from custody.core.access import BuiltinAccess
 from custody.plugin.route import Access, Op
 from custody.serve.catalog import load
 
@@ -109,13 +108,7 @@ def _access(request: Request) -> Access:
     """Who may send `request`, as far as the built-in mounts tell."""
     if request.path == _CREATE and any((request.body or {}).get(name) for name in _BY_SUDO):
         return Access.SUDO
-    for place, kind in ((SYS.path, SYS.kind), ("auth/token/", "token")):
-        if request.path.startswith(place):
-            match = RouteTable(load()[kind]).match(request.path.removeprefix(place))
-            if match is not None:
-                action = match.route.actions.get(_op(request))
-                return (action and action.access) or match.route.access
-    return Access.AUTHENTICATED
+    return BuiltinAccess(load()).of(request.path, _op(request)) or Access.AUTHENTICATED
 
 
 def _op(request: Request) -> Op:

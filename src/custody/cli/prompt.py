@@ -1,6 +1,7 @@
 """Asking for a secret: without echo on a terminal, or one line of a pipe."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from custody.base.secret import Secret
 from custody.cli.command import Context
@@ -22,6 +23,27 @@ def ask(context: Context, what: str) -> Secret[str]:
     if not text.strip():
         raise UsageError(f"{what} is needed: type it, or pipe it in as one line")
     return Secret(text.strip())
+
+
+def given(context: Context, name: str, what: str) -> Secret[str] | None:
+    """The secret that the option `name` gives: as it is, in @FILE, or asked for where it is -.
+
+    None where it was not given. Raises UsageError.
+    """
+    text = context.options.text(name)
+    if text == "-":
+        return ask(context, what)
+    if not text.startswith("@"):
+        return Secret(text) if text else None
+    try:
+        content = Path(text[1:]).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"cannot read {text[1:]}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"{text[1:]} is not UTF-8 text") from None
+    if not content:
+        raise UsageError(f"{text[1:]} is empty")
+    return Secret(content)
 
 
 @dataclass(frozen=True, slots=True)

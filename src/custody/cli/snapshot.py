@@ -25,8 +25,9 @@ def save(context: Context) -> int:
         with _created(draft) as file, context.progress("Saving") as progress:
             counted = _Counted(file, progress, 0)
             client.download(_PATH, counted.write)
+            files.sync(file)
         rows = _inspect(draft)["rows"]
-        draft.replace(target)
+        files.rename(draft, target)
     except RemoteError as error:
         raise error.about("Error saving the snapshot") from error
     finally:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from custody.base.duration import parse_seconds
+from custody.cli import token_store
 from custody.cli.command import FIELD, FORMAT, HTTP, Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind, Options
@@ -107,6 +108,8 @@ def revoke(context: Context) -> int:
     except RemoteError as error:
         raise error.about("Error revoking token") from error
     context.warn_of(answer)
+    if context.options.switch("self") and not context.environment.get("TOKEN"):
+        token_store.erase(context.environment)  # it is good for nothing now
     return context.done("Success! Revoked token (if it existed)")
 
 

@@ -3,7 +3,7 @@
 Warnings only: every text that is a policy stays one, as Vault's clients expect.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from custody.policy import capability
 from custody.policy.document import Document, Rule, quoted
@@ -14,16 +14,28 @@ _KV2_SEGMENTS = frozenset(
 _EVERYWHERE = ("auth/", "sys/", "identity/", "cubbyhole/")
 
 
-def lint(document: Document, mounts: Mapping[str, bool] | None = None) -> list[str]:
+Sudo = Callable[[str, str], bool]  # whether a path wants `sudo` beside a capability
+
+
+def lint(
+    document: Document, mounts: Mapping[str, bool] | None = None, sudo: Sudo | None = None
+) -> list[str]:
     """Warnings about `document`, each with its line and, where there is one, what to write.
 
     `mounts`, if known, are the paths of all mounts (with trailing slash) and whether each is a
-    KV engine of version 2: then rules that reach no mount or miss its `data/` are told too.
+    KV engine of version 2: then rules that reach no mount or miss its `data/` are told too. With
+    `sudo` also those that grant what takes `sudo` as well, and do not grant that.
     """
     warnings = [
         f"path {quoted(rule.pattern)} on line {rule.line}: {text}"
         for rule in document.rules
-        for text in (*_pattern(rule), *_grant(rule), *_parameters(rule), *_mount(rule, mounts))
+        for text in (
+            *_pattern(rule),
+            *_grant(rule),
+            *_parameters(rule),
+            *_mount(rule, mounts),
+            *_sudo(rule, sudo),
+        )
     ]
     warnings += [f"{quoted(key)} on line {line} is given twice" for key, line in document.repeated]
     return [*warnings, *_repeated_paths(document)]
@@ -55,6 +67,21 @@ def _grant(rule: Rule) -> Iterator[str]:
         yield "it grants nothing"
     elif rule.capabilities == capability.SUDO:
         yield '"sudo" alone grants nothing: it adds to another capability'
+
+
+def _sudo(rule: Rule, sudo: Sudo | None) -> Iterator[str]:
+    """What is granted in vain without `sudo`, of a pattern that names one path or all below one."""
+    bits = rule.capabilities
+    if sudo is None or rule.templated or bits & (capability.SUDO | capability.DENY):
+        return
+    whole = rule.pattern.rstrip("*")
+    # Any name will do for a wildcard: a route is the same for all of them.
+    sample = "/".join("x" if segment == "+" else segment for segment in whole.split("/"))
+    sample += "x" if whole != rule.pattern and whole.endswith("/") else ""
+    wanting = [name for name, bit in capability.BITS.items() if bits & bit and sudo(sample, name)]
+    if wanting:
+        listed = ", ".join(map(quoted, wanting))
+        yield f'{listed} alone is refused there: add "sudo"'
 
 
 def _parameters(rule: Rule) -> Iterator[str]:

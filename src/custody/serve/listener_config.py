@@ -68,7 +68,7 @@ def _tls(fields: Fields, host: str, at: str, warnings: list[str]) -> TLS | None:
         if cert or key:
             warnings.append(f"{at}: tls_disable is set, so its certificate is not used")
         return None
-    if not cert and not key and _is_loopback(host):
+    if not cert and not key and is_loopback(host):
         warnings.append(f"{at}: plain HTTP, since the address is loopback")
         return None
     if not cert or not key:
@@ -102,7 +102,8 @@ def _check_readable(fields: Fields, name: str) -> None:
         raise fields.error(name, f"cannot read {fields.text(name)}")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a listener on `host`."""
     if host == "localhost":
         return True
     try:

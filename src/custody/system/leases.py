@@ -120,10 +120,9 @@ def count(request: Request, _rows: SystemRows) -> Reply:
 
 
 def tidy(request: Request, _rows: SystemRows) -> Reply:
-    """Look for leases that nothing refers to."""
+    """Nothing: there are no leases that could be left behind."""
     request.warn(
-        "Tidy operation successfully started. Any information from the operation will be printed "
-        "to Custody's server logs."
+        "No engine hands out leases yet: there is nothing to tidy and nothing was started."
     )
     return Reply(status=_ACCEPTED)
 

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Final, NotRequired, TypedDict
 from custody.base.clock import NANOSECOND, rfc3339
 from custody.base.errors import BadRequest, NotFound
 from custody.core import mounts
+from custody.core.access import BuiltinAccess
 from custody.core.act import Act
 from custody.core.confine import SystemRows, SystemTransaction
 from custody.core.mounts import MountEntry
 from custody.plugin.fields import Duration, Fields, PageFields
 from custody.plugin.request import Reply, Request
-from custody.plugin.route import KIB, Handler, Op, Route, acts, reads, writes
+from custody.plugin.route import KIB, Access, Engine, Handler, Op, Route, acts, reads, writes
 from custody.plugin.shape import Keys
 from custody.policy import service
 from custody.policy.document import parse_time_ns
@@ -21,6 +22,10 @@ from custody.policy.service import PolicyEntry, Prepared, Terms
 
 MAX_PAGE: Final = 10_000
 MAX_BODY: Final = 128 * KIB
+_OPS: Final = {
+    "create": Op.WRITE, "update": Op.WRITE, "read": Op.READ, "list": Op.LIST, "scan": Op.SCAN,
+    "patch": Op.PATCH, "delete": Op.DELETE,
+}  # fmt: skip
 _LONG: Final = 2 * KIB  # characters; the parser takes some microseconds for each
 
 
@@ -74,11 +79,11 @@ async def write(request: Request, act: Act) -> None:
     terms = _terms(fields, request.now_ns)
     with act.snapshot() as rows:
         known = {entry.path: _is_kv2(entry) for entry in mounts.entries(rows)}
-    name, text = request.params["name"], fields.policy or fields.rules
+    name, text, catalog = request.params["name"], fields.policy or fields.rules, act.parts.catalog
     if len(text) > _LONG:  # neither the loop nor the store's writer waits for this
-        prepared, warnings = await asyncio.to_thread(_prepare, name, text, known)
+        prepared, warnings = await asyncio.to_thread(_prepare, name, text, known, catalog)
     else:
-        prepared, warnings = _prepare(name, text, known)
+        prepared, warnings = _prepare(name, text, known, catalog)
     now_ns, cas = request.now_ns, fields.cas
     await act.commit(lambda txn: service.put(txn, prepared, now_ns, cas, terms))
     for warning in warnings:
@@ -117,9 +122,16 @@ def _lister(*, both: bool) -> Handler:
     return list_names
 
 
-def _prepare(name: str, text: str, known: Mapping[str, bool]) -> tuple[Prepared, list[str]]:
+def _prepare(
+    name: str, text: str, known: Mapping[str, bool], catalog: Mapping[str, Engine]
+) -> tuple[Prepared, list[str]]:
+    access = BuiltinAccess(catalog)
+
+    def needs_sudo(path: str, capability: str) -> bool:
+        return capability in _OPS and access.of(path, _OPS[capability]) is Access.SUDO
+
     prepared = service.prepare(name, text)
-    return prepared, lint(prepared.document, known)
+    return prepared, lint(prepared.document, known, needs_sudo)
 
 
 def _is_kv2(entry: MountEntry) -> bool:

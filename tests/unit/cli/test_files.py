@@ -23,3 +23,14 @@ def test_a_new_file_is_not_written_through_a_link(tmp_path: Path) -> None:
         file.write(b"new")
     assert other.read_bytes() == b"kept"
     assert not path.is_symlink()
+
+
+def test_a_draft_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
+    draft, target = tmp_path / ".backup.partial", tmp_path / "backup.snap"
+    target.write_bytes(b"older")
+    with files.create(draft) as file:
+        file.write(b"newer")
+        files.sync(file)
+        assert draft.read_bytes() == b"newer"  # before it is closed
+    files.rename(draft, target)
+    assert (target.read_bytes(), draft.exists()) == (b"newer", False)

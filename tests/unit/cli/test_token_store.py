@@ -53,3 +53,12 @@ def test_vaults_own_settings_name_the_helper_too(cli: CLI, helper: Path, tmp_pat
 def test_a_helper_that_fails_is_named(cli: CLI, text: str, reason: str) -> None:
     code, _, err = cli("token", "lookup", env={"CUSTODY_TOKEN": "", "CUSTODY_TOKEN_HELPER": text})
     assert (code, reason in err) == (1, True)
+
+
+def test_a_token_that_revokes_itself_is_kept_no_longer(cli: CLI, tmp_path: Path) -> None:
+    kept = tmp_path / ".vault-token"
+    kept.write_text(ROOT_TOKEN)
+    assert cli("token", "revoke", "-self", env={"CUSTODY_TOKEN": "s.another"})[0] == 2
+    assert kept.exists()
+    assert cli("token", "revoke", "-self", env={"CUSTODY_TOKEN": ""})[0] == 0
+    assert not kept.exists()

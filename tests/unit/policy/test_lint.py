@@ -101,3 +101,32 @@ def test_a_likely_mistake_is_told(path: str, body: str, part: str) -> None:
 def test_a_path_that_comes_twice_is_told() -> None:
     text = 'path "a" { policy = "read" }\npath "/a" { policy = "write" }'
     assert lint(parse("p", text)) == ['path "a" on line 2 is already on line 1: the two are merged']
+
+
+def in_vain(path: str, capabilities: str) -> list[str]:
+    """Warnings where audit devices and each mount's tuning want sudo."""
+
+    def sudo(path: str, capability: str) -> bool:
+        return capability != "list" and path in {"sys/audit", "sys/audit/x", "sys/auth/x/tune"}
+
+    text = f'path "{path}" {{\n capabilities = [{capabilities}]\n}}'
+    return lint(parse("p", text), None, sudo)
+
+
+@pytest.mark.parametrize(
+    "path", ["sys/audit", "sys/audit*", "sys/audit/*", "sys/auth/+/tune", "sys/auth/+/tune*"]
+)
+def test_what_takes_sudo_as_well_is_told(path: str) -> None:
+    assert in_vain(path, '"read", "update", "list"') == [
+        f'path "{path}" on line 1: "read", "update" alone is refused there: add "sudo"'
+    ]
+
+
+@pytest.mark.parametrize("capabilities", ['"read", "sudo"', '"list"', '"deny"'])
+def test_nothing_is_said_of_sudo_where_it_is_there_or_not_wanted(capabilities: str) -> None:
+    assert in_vain("sys/audit", capabilities) == []
+
+
+@pytest.mark.parametrize("path", ["*", "sys/*", "sys/a*", "+/audit", "sys/mounts"])
+def test_nothing_is_said_of_sudo_where_other_paths_may_be_meant(path: str) -> None:
+    assert in_vain(path, '"read"') == []

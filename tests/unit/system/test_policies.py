@@ -83,6 +83,21 @@ async def test_a_check_and_set_lets_one_of_two_writers_through() -> None:
         assert sorted(a.status for a in await asyncio.gather(*calls)) == [204, 400]
 
 
+async def test_a_path_that_takes_sudo_is_told_by_the_routes_themselves() -> None:
+    async with MemoryServer() as server:
+        for path, capability in (
+            ("sys/audit", "read"), ("sys/rotate", "update"), ("auth/token/accessors", "list"),
+            ("sys/auth/+/tune", "read"), ("sys/audit/*", "delete"),
+        ):  # fmt: skip
+            text = f'path "{path}" {{ capabilities = ["{capability}"] }}'
+            answer = await put(server, 200, policy=text)
+            assert answer.warnings == [
+                f'path "{path}" on line 1: "{capability}" alone is refused there: add "sudo"'
+            ]
+        text = 'path "sys/mounts" { capabilities = ["read"] }'
+        await put(server, policy=text)
+
+
 async def test_likely_mistakes_are_warnings_and_do_not_stop_the_write() -> None:
     async with MemoryServer() as server:
         mistaken = 'path "secret/a" { capabilities = ["read"] }'

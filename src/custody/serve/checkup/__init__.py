@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from custody.base.clock import Clock
 from custody.base.diagnosis import Diagnosis
-from custody.serve.checkup import files, listening, machine
+from custody.serve.checkup import files, listening, machine, sealing
 from custody.serve.settings import Settings
 
 
@@ -15,6 +15,7 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Diagnosis]:
     """Everything that can be seen from here."""
     yield from files.data_directory(settings)
     yield from files.audit_devices(settings)
+    yield from sealing.secrets(settings)
     yield from listening.addresses(settings)
     yield from listening.certificates(settings, clock.now_ns())
     yield from machine.clock_is_kept()

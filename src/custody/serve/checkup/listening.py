@@ -11,6 +11,8 @@ from custody.base.clock import NANOSECOND
 from custody.base.diagnosis import Diagnosis, fail, warn, well
 from custody.crypto import x509
 from custody.serve import certificate
+from custody.serve.listener_config import DEFAULT_PORT as _PORT
+from custody.serve.listener_config import is_loopback
 from custody.serve.settings import TLS, Listener, Settings
 
 _ADDRESS: Final = "addresses"
@@ -23,11 +25,7 @@ _OTHERS: Final = 0o077
 def addresses(settings: Settings) -> Iterator[Diagnosis]:
     """Whether clients are told an address that leads here."""
     if not settings.api_addr:
-        yield warn(
-            _ADDRESS,
-            "api_addr is not set",
-            "set it to how clients reach this server, as in https://custody.example.com:8200",
-        )
+        yield from _unnamed(settings)
         return
     parts = urlsplit(settings.api_addr)
     try:
@@ -42,9 +40,30 @@ def addresses(settings: Settings) -> Iterator[Diagnosis]:
     yield from _leads_here(settings, parts.scheme, port or (443 if parts.scheme == "https" else 80))
 
 
+def _unnamed(settings: Settings) -> Iterator[Diagnosis]:
+    if _is_private(settings):
+        yield well(_ADDRESS, "only this machine reaches the listeners: api_addr need not be set")
+        return
+    outer = next(one for one in settings.listeners if not is_loopback(one.host))
+    scheme = "http" if outer.tls is None else "https"
+    yield warn(
+        _ADDRESS,
+        "api_addr is not set",
+        "set it to how clients reach this server, as in"
+        f" {scheme}://custody.example.com:{outer.port or _PORT}",
+    )
+
+
+def _is_private(settings: Settings) -> bool:
+    return all(is_loopback(listener.host) for listener in settings.listeners)
+
+
 def _leads_here(settings: Settings, scheme: str, port: int) -> Iterator[Diagnosis]:
+    host = urlsplit(settings.api_addr).hostname or ""
     speaking = [one for one in settings.listeners if (one.tls is not None) == (scheme == "https")]
-    if not speaking:
+    if _is_private(settings) and not is_loopback(host):
+        yield from _by_proxy(settings, scheme)
+    elif not speaking:
         other = "http" if scheme == "https" else "https"
         yield warn(
             _ADDRESS,
@@ -61,6 +80,20 @@ def _leads_here(settings: Settings, scheme: str, port: int) -> Iterator[Diagnosi
         yield well(_ADDRESS, f"api_addr {settings.api_addr} leads to a listener")
 
 
+def _by_proxy(settings: Settings, scheme: str) -> Iterator[Diagnosis]:
+    """Only a proxy on this machine can lead from there to a listener."""
+    if scheme == "https":
+        yield well(
+            _ADDRESS, f"api_addr {settings.api_addr} is a proxy's: the listeners are on loopback"
+        )
+    else:
+        yield warn(
+            _ADDRESS,
+            f"api_addr {settings.api_addr} is plain HTTP from another machine to the proxy here",
+            "let the proxy speak TLS and write api_addr with https, or listen with a certificate",
+        )
+
+
 def certificates(settings: Settings, now_ns: int) -> Iterator[Diagnosis]:
     """Whether each listener's certificate is good, for long enough, and for the server's name."""
     host = urlsplit(settings.api_addr).hostname or ""
@@ -72,7 +105,7 @@ def certificates(settings: Settings, now_ns: int) -> Iterator[Diagnosis]:
 
 
 def _plain(listener: Listener) -> Iterator[Diagnosis]:
-    if listener.host in ("127.0.0.1", "::1", "localhost"):
+    if is_loopback(listener.host):
         yield well(_TLS, f"{listener.address} is plain HTTP, on this machine only")
     else:
         yield warn(

@@ -12,8 +12,8 @@ from tests.certificates import BEGAN, self_signed
 
 from custody.base.clock import NANOSECOND
 from custody.base.diagnosis import Diagnosis, State
-from custody.serve.checkup import examine, files, listening, machine
-from custody.serve.settings import TLS, AuditDevice, Listener, Settings
+from custody.serve.checkup import examine, files, listening, machine, sealing
+from custody.serve.settings import TLS, AuditDevice, Listener, SealStanza, Settings
 from custody.testing.server import HandClock
 
 DAY = 24 * 3600
@@ -171,3 +171,70 @@ def test_few_open_files_are_named(healthy: Settings) -> None:
 def test_clock_and_memory_have_something_to_say() -> None:
     assert [one.subject for one in machine.clock_is_kept()] == ["clock"]
     assert {one.subject for one in machine.memory()} == {"memory"}
+
+
+def sealed_by(healthy: Settings, key: str) -> Settings:
+    """The same under a static seal."""
+    seal = SealStanza("static", options={"current_key_id": "one", "current_key": key})
+    return msgspec.structs.replace(healthy, seals=[seal])
+
+
+def test_a_seals_key_that_others_may_read_is_wrong(healthy: Settings, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("ab" * 32)
+    key.chmod(0o640)
+    (text,) = found(sealing.secrets(sealed_by(healthy, f"file://{key}")), State.FAIL)
+    assert text == f"{key} is open to other users (0640) → chmod 0600 {key}"
+    key.chmod(0o400)
+    diagnoses = list(sealing.secrets(sealed_by(healthy, f"file://{key}")))
+    assert found(iter(diagnoses), State.OK) == [f"{key} is its owner's alone → "]
+    key.unlink()
+    (text,) = found(sealing.secrets(sealed_by(healthy, f"file://{key}")), State.FAIL)
+    assert text.startswith(f"{key}: No such file or directory → put the key there")
+
+
+def test_a_seals_key_beside_the_data_is_to_be_looked_at(healthy: Settings, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("ab" * 32)
+    key.chmod(0o600)
+    (text,) = found(sealing.secrets(sealed_by(healthy, f"file://{key}")), State.WARN)
+    assert "on the file system of the data" in text
+    elsewhere = Path(f"/dev/shm/{tmp_path.name}-key")  # noqa: S108 another file system, for a moment
+    elsewhere.write_text("ab" * 32)
+    try:
+        elsewhere.chmod(0o600)
+        assert not found(sealing.secrets(sealed_by(healthy, f"file://{elsewhere}")), State.WARN)
+    finally:
+        elsewhere.unlink()
+
+
+def test_a_seals_key_in_the_configuration_is_named_and_never_shown(healthy: Settings) -> None:
+    diagnoses = list(sealing.secrets(sealed_by(healthy, "ab" * 32)))
+    (text,) = found(iter(diagnoses), State.WARN)
+    assert "current_key of seal static stands in the configuration or in a variable" in text
+    assert 'write current_key = "file:///run/custody/key"' in text
+    assert "abab" not in text
+    assert list(sealing.secrets(healthy)) == []
+
+
+def on(healthy: Settings, host: str, api_addr: str, *, tls: bool = False) -> list[Diagnosis]:
+    """What is said of a single listener and the address that clients are told."""
+    listener = Listener(host, 8200, tls=healthy.listeners[0].tls if tls else None)
+    settings = msgspec.structs.replace(healthy, listeners=[listener], api_addr=api_addr)
+    both = listening.addresses(settings), listening.certificates(settings, BEGAN_S * NANOSECOND)
+    return [one for diagnoses in both for one in diagnoses if one.state is not State.OK]
+
+
+def test_what_is_advised_for_plain_http_is_well_where_it_was_done(healthy: Settings) -> None:
+    (advice,) = on(healthy, "10.0.0.1", "http://10.0.0.1:8200")
+    assert "let a proxy on this machine speak TLS" in advice.fix
+    assert on(healthy, "127.0.0.1", "https://custody.example.com") == []
+    assert on(healthy, "127.0.0.1", "") == []
+    assert on(healthy, "127.0.0.1", "http://127.0.0.1:8200") == []
+    (proxied,) = on(healthy, "127.0.0.1", "http://custody.example.com")
+    assert "plain HTTP from another machine to the proxy here" in proxied.text
+
+
+def test_an_api_addr_is_advised_as_the_listener_speaks(healthy: Settings) -> None:
+    assert "as in http://custody.example.com:8200" in on(healthy, "10.0.0.1", "")[0].fix
+    assert "as in https://custody.example.com:8200" in on(healthy, "10.0.0.1", "", tls=True)[0].fix
