@@ -32,6 +32,7 @@ LEFT_OUT = (
     "/sys/storage/raft/snapshot-force",
     "/sys/verify",
     "/sys/pprof/profile",
+    "/sys/monitor",
 )
 
 

@@ -23,6 +23,9 @@ LINES = sorted({example.line for row in COMMANDS.values() for example in row.exa
 _SILENT = ("custody auth help token", "custody operator generate-root -decode")  # ask no server
 NOT_RUN: Mapping[str, str] = {
     "custody server -config=/etc/custody.hcl": "it never ends: tests of docs/ and README run it",
+    "custody monitor": "it never ends: test_monitor.py runs it",
+    "custody monitor -log-format=json": "as above",
+    "custody monitor -log-level=debug": "as above",
     "custody auth move people elsewhere": "no method of this release can be moved",
     "custody lease lookup database/creds/app/2f6a614c": "no engine here hands out leases yet",
     "custody lease renew -increment=1h database/creds/app/2f6a614c": "as above",

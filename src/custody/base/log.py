@@ -10,9 +10,11 @@ import sys
 import threading
 import traceback
 from asyncio import AbstractEventLoop
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType, TracebackType
-from typing import Any
+from typing import Any, Final, TextIO
+
+import msgspec
 
 from custody.base.clock import rfc3339
 
@@ -35,6 +37,8 @@ _NAMES = {
     logging.WARNING: "warn",
     logging.ERROR: "error",
 }
+_ALL = ""  # stands for every logger without a level of its own
+_levels = {_ALL: logging.WARNING}  # of this process, as `set_levels` leaves them
 _MILLISECOND = 1_000_000
 _FRAMES = 12  # of a traceback's innermost
 
@@ -50,10 +54,9 @@ def configure(
     `loggers` has levels of single LOGGERS. Uncaught exceptions take the same way. Raises KeyError
     for a level that LEVELS does not know.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JSON(role) if form == "json" else _Standard(role))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    others = [one for one in root.handlers if not isinstance(one, logging.StreamHandler)]
+    root.handlers[:] = [_Lines(role, form), *others]
     set_levels(level, loggers)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
@@ -61,17 +64,25 @@ def configure(
 
 
 def set_levels(level: str, loggers: Mapping[str, str]) -> None:
-    """Log at `level`, and each of `loggers` at its own. Raises KeyError for an unknown level."""
-    logging.getLogger().setLevel(LEVELS[level])
-    for name in LOGGERS:
-        own = loggers.get(name)
-        logging.getLogger(_PREFIX + name).setLevel(LEVELS[own] if own else logging.NOTSET)
+    """Log at `level`, and each of `loggers` at its own. Raises KeyError for an unknown level.
+
+    That is for stderr. The loggers themselves let everything through: others who watch the log
+    may want to see more.
+    """
+    found = {_ALL: LEVELS[level]}
+    found |= {name: LEVELS[own] for name in LOGGERS if (own := loggers.get(name))}
+    _levels.clear()
+    _levels.update(found)
+    logging.getLogger().setLevel(logging.DEBUG)
 
 
 def levels() -> dict[str, str]:
     """The level that each of LOGGERS has in this process."""
-    found = {name: logging.getLogger(_PREFIX + name).getEffectiveLevel() for name in LOGGERS}
-    return {name: _NAMES.get(level, "error") for name, level in found.items()}
+    return {name: _NAMES.get(_level_of(name), "error") for name in LOGGERS}
+
+
+def _level_of(name: str) -> int:
+    return _levels.get(name, _levels[_ALL])
 
 
 def on_loop_error(loop: AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -93,40 +104,62 @@ def describe(error: BaseException) -> str:
     return text if cause is None else f"{text}; from {describe(cause)}"
 
 
-class _Standard(logging.Formatter):
-    """`2026-11-22T13:14:50.103000000Z [INFO]  worker(1234): message`."""
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """One line of the log, before it is written in one form or the other."""
 
-    def __init__(self, role: str) -> None:
-        super().__init__()
-        self._role = role
+    time_ns: int
+    level: int
+    role: str  # of the process
+    pid: int
+    text: str
 
-    def format(self, record: logging.LogRecord) -> str:
-        level = f"[{record.levelname}]".ljust(9)
-        origin = f"{self._role}({record.process})"
-        return f"{_moment(record)} {level} {origin}: {_one_line(_message(record))}"
+    def standard(self) -> str:
+        """`2026-11-22T13:14:50.103000000Z [INFO]    worker(1234): message`."""
+        level = f"[{logging.getLevelName(self.level)}]".ljust(9)
+        return f"{rfc3339(self.time_ns)} {level} {self.role}({self.pid}): {_one_line(self.text)}"
 
-
-class _JSON(logging.Formatter):
-    """One JSON object per line with the keys Vault's has: @timestamp, @level, @module, @message."""
-
-    def __init__(self, role: str) -> None:
-        super().__init__()
-        self._role = role
-
-    def format(self, record: logging.LogRecord) -> str:
+    def json(self) -> str:
+        """An object with the keys that Vault's has: @timestamp, @level, @module, @message."""
         return json.dumps(
             {
-                "@timestamp": _moment(record),
-                "@level": record.levelname.lower(),
-                "@module": self._role,
-                "pid": record.process,
-                "@message": _message(record),
+                "@timestamp": rfc3339(self.time_ns),
+                "@level": logging.getLevelName(self.level).lower(),
+                "@module": self.role,
+                "pid": self.pid,
+                "@message": self.text,
             }
         )
 
 
-def _moment(record: logging.LogRecord) -> str:
-    return rfc3339(int(record.created * 1000) * _MILLISECOND)
+FORMS: Final[Mapping[str, Callable[[Line], str]]] = {
+    "standard": Line.standard,
+    "json": Line.json,
+}
+
+
+def line_of(record: logging.LogRecord, role: str) -> Line:
+    """What is written of a record."""
+    time_ns = int(record.created * 1000) * _MILLISECOND
+    return Line(time_ns, record.levelno, role, record.process or 0, _message(record))
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    """Lines to stderr, from the levels on that are set."""
+
+    def __init__(self, role: str, form: str) -> None:
+        super().__init__(sys.stderr)
+        self._role = role
+        self._written = FORMS[form]
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record's level is high enough for its logger."""
+        own = record.name.startswith(_PREFIX)
+        name = record.name.removeprefix(_PREFIX).partition(".")[0] if own else _ALL
+        return record.levelno >= _level_of(name)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return self._written(line_of(record, self._role))
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -10,7 +10,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol
@@ -114,15 +114,29 @@ class Client:
 
     def download(self, path: str, write: Callable[[bytes], None]) -> None:
         """Hand the bytes at `path` to `write` as they come. Raises RemoteError."""
-        self._transfer(Request("GET", path), None, 0, write)
+        for piece in self._pieces(Request("GET", path)):
+            write(piece)
 
     def upload(self, path: str, file: Readable, size: int) -> None:
         """Send `size` bytes of a file. Raises RemoteError."""
-        self._transfer(Request("POST", path), file, size, lambda _: None)
+        for _ in self._pieces(Request("POST", path), file, size):
+            pass
 
-    def _transfer(
-        self, request: Request, file: Readable | None, size: int, write: Callable[[bytes], None]
-    ) -> None:
+    def follow(self, path: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
+        """What the server says at `path` as it says it, however long it is silent between.
+
+        Raises RemoteError.
+        """
+        return self._pieces(Request("GET", path, _pairs(parameters)), patient=True)
+
+    def _pieces(
+        self,
+        request: Request,
+        file: Readable | None = None,
+        size: int = 0,
+        *,
+        patient: bool = False,
+    ) -> Iterator[bytes]:
         if self._connection.show is not Show.ANSWER:
             raise Instead(_described(self._connection, request))
         connection, address = self._connection, self._connection.address
@@ -134,14 +148,20 @@ class Client:
             headers |= {"Content-Type": "application/gzip", "Content-Length": str(size)}
         link = link_to(address, connection)
         try:
-            target = target_of(address, connection, f"{address.path}/v1/{quote(request.path)}")
-            link.request(request.method, target, file, headers)
+            target = f"{address.path}/v1/{quote(request.path)}"
+            if request.parameters:
+                target += "?" + urlencode(request.parameters)
+            link.request(request.method, target_of(address, connection, target), file, headers)
+            line = link.sock
             response = link.getresponse()
             if response.status >= _FIRST_REFUSAL:
                 answer = self._decoded(request, response.status, response.read())
                 self._checked(request, Answer(response.status, answer))
-            while piece := response.read(_PIECE):
-                write(piece)
+            if patient:
+                line.settimeout(None)
+            read = response.read1 if patient else response.read
+            while piece := read(_PIECE):
+                yield piece
         except (OSError, http.client.HTTPException) as error:
             where = f"{address.scheme}://{address.netloc}"
             raise RemoteError(_failure(error, where, self._connection.timeout)) from error

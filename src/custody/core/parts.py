@@ -10,7 +10,7 @@ from custody.base.ids import Source
 from custody.base.store import Store
 from custody.core.call import Call
 from custody.core.desk import Settings
-from custody.core.ports import Custodian, Metrics
+from custody.core.ports import Custodian, Journal, Metrics
 from custody.plugin.route import Engine
 
 
@@ -26,6 +26,7 @@ class Parts:
     broker: Broker
     custodian: Custodian
     metrics: Metrics
+    journal: Journal
     catalog: Mapping[str, Engine]
     settings: Settings
     clock: Clock

@@ -4,7 +4,7 @@ The custodian alone holds the root key. It sees no store and no network: a worke
 stored blobs and writes back the blobs it answers with.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -104,6 +104,17 @@ class Custodian(Protocol):
 
     async def install(self, meta: Mapping[bytes, bytes]) -> None:
         """Take what is stored as what is valid, and hand the keyring to every process."""
+        ...
+
+
+class Journal(Protocol):
+    """The log of the node."""
+
+    def follow(self, level: str, form: str) -> AsyncGenerator[bytes, None]:
+        """What every process logs from now on at `level` and above, until the node stops.
+
+        Raises TooManyRequests.
+        """
         ...
 
 

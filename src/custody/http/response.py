@@ -1,7 +1,7 @@
 """An Answer or an error to bytes, in the envelope that Vault's clients read."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +29,8 @@ def encode_answer(answer: Answer) -> Encoded:
         return answer.status, [JSON, *ALWAYS], b""
     if reply.file is not None:
         kind = (b"content-type", reply.content_type.encode())
+        if isinstance(reply.file, AsyncGenerator):
+            return answer.status, [kind, *ALWAYS, *_more_headers(reply)], b""
         size = os.fstat(reply.file.fileno()).st_size
         return answer.status, _headers(kind, reply, size), b""
     if reply.content is not None:

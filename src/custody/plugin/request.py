@@ -3,7 +3,7 @@
 Structs of msgspec rather than dataclasses: several are made per request, at a tenth of the cost.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import IO, Any
 
 import msgspec
@@ -119,7 +119,8 @@ class Reply(msgspec.Struct):
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     created: tuple[bytes, ...] = ()
-    file: IO[bytes] | None = None  # as `content`; sent from its beginning, and closed
+    # As `content`: a file, sent from its beginning and closed, or pieces as they are made.
+    file: IO[bytes] | AsyncGenerator[bytes, None] | None = None
     wrap: WrapInfo | None = None
     recorded: Mapping[str, Any] | None = None  # for the audit record alone, beside `data`
 

@@ -13,6 +13,7 @@ import signal
 import msgspec
 
 from custody.base import log
+from custody.serve import journal
 from custody.serve.settings import Settings
 
 _PR_SET_PDEATHSIG = 1
@@ -111,6 +112,7 @@ def enter(argument: str) -> Handoff:
     die_with(handoff.parent)
     settings = handoff.settings
     log.configure(handoff.role, settings.log_level, settings.log_format, settings.loggers)
+    journal.write(handoff.page, handoff.slot, handoff.role)
     return handoff
 
 

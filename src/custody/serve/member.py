@@ -21,10 +21,12 @@ from custody.core.node import Node
 from custody.serve import handoff, wire
 from custody.serve.channel import Channel, open_channel
 from custody.serve.handoff import BAD_CONFIGURATION, Handoff
+from custody.serve.journal import Journal
 from custody.serve.link import CustodianLink
 from custody.serve.listeners import BadListener
 from custody.serve.page import Page, Slot
 from custody.serve.reload import posted
+from custody.serve.watching import Watchers
 from custody.storage.layout import UnfitFileSystem, WrongFormat
 
 _CUSTODIAN_GONE = 3  # exit status
@@ -44,7 +46,8 @@ class Member:
         self.slot.claim(os.getpid())
         self.link = CustodianLink(self._take, self._drop)
         self.store = wire.open_store(given.settings, self.slot)
-        self.parts = wire.parts(given.settings, self.store, self.slot, self.link)
+        self.watchers = Watchers(Journal(given.page), given.slot)
+        self.parts = wire.parts(given.settings, self.store, self.slot, self.link, self.watchers)
         self.node = Node(self.parts)
         self.on_unsealed: Unsealed | None = None
         self.on_reloaded: Reloaded | None = None

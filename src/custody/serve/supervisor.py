@@ -17,7 +17,17 @@ import msgspec
 
 from custody.base import log
 from custody.base.clock import NANOSECOND, Clock, SystemClock
-from custody.serve import certificate, children, config, control, handoff, notify, page, reload
+from custody.serve import (
+    certificate,
+    children,
+    config,
+    control,
+    handoff,
+    journal,
+    notify,
+    page,
+    reload,
+)
 from custody.serve.backoff import Backoff
 from custody.serve.children import Child, Nursery
 from custody.serve.listeners import bind
@@ -56,6 +66,7 @@ class Supervisor:
         self._around = around
         self._processes = _FIRST_WORKER_SLOT + nursery.settings.workers
         self._page = shared
+        self._journal = journal.Journal(nursery.page)
         self._clock = clock
         self._events = selectors.DefaultSelector()
         self._children: dict[int, Child] = {}
@@ -185,6 +196,7 @@ class Supervisor:
         status = child.release()
         del self._children[child.slot]
         self._page.fold(child.slot)
+        self._journal.want(child.slot, 0)
         if self._ending is None:
             self._replace(child, status)
         if self._ending is not None and not self._children:
@@ -340,6 +352,8 @@ def main(argv: list[str]) -> int:
 def _serve(settings: Settings, around: Around) -> int:
     sockets = [bind(listener) for listener in settings.listeners]
     fd = page.create()
+    journal.lay_out(fd)
+    journal.write(fd, journal.SUPERVISOR, "supervisor")
     fds = [one.fileno() for one in sockets]
     nursery = Nursery(settings, fd, reload.board(), fds, config.child_environment())
 

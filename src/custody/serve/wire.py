@@ -14,7 +14,7 @@ from custody.base.store import Store
 from custody.core import bootstrap
 from custody.core.desk import Settings as CoreSettings
 from custody.core.parts import Parts
-from custody.core.ports import Custodian
+from custody.core.ports import Custodian, Journal
 from custody.serve import catalog
 from custody.serve.page import Slot
 from custody.serve.sanitized import sanitized
@@ -33,7 +33,9 @@ def open_store(settings: Settings, slot: Slot) -> LMDBStore:
     )
 
 
-def parts(settings: Settings, store: Store, slot: Slot, custodian: Custodian) -> Parts:
+def parts(
+    settings: Settings, store: Store, slot: Slot, custodian: Custodian, journal: Journal
+) -> Parts:
     """What a worker or the steward consists of."""
     clock, source = SystemClock(), SystemSource()
     return Parts(
@@ -42,6 +44,7 @@ def parts(settings: Settings, store: Store, slot: Slot, custodian: Custodian) ->
         broker=Broker(KINDS, clock, source),
         custodian=custodian,
         metrics=slot,
+        journal=journal,
         catalog=catalog.load(),
         settings=core_settings(settings),
         clock=clock,

@@ -31,6 +31,7 @@ async def run(member: Member) -> None:
     ends = [asyncio.create_task(event.wait()) for event in (member.stopping, acceptors.ended)]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     room.cancel()
+    member.watchers.end()
     await acceptors.stop()
     while acceptors.in_flight:  # noqa: ASYNC110 - a counter on the hot path is cheaper than an event
         await asyncio.sleep(_POLL)

@@ -12,7 +12,7 @@ list, the custodian's keeper without its process, counters, and a clock moved by
 """
 
 import asyncio
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from urllib.parse import quote, unquote
@@ -110,6 +110,16 @@ class Counters:
     def totals(self) -> Mapping[str, int]:
         """The sums."""
         return self.values
+
+
+class LastWords:
+    """The log of a node that stops as soon as somebody watches it."""
+
+    async def follow(self, level: str, form: str) -> AsyncGenerator[bytes, None]:
+        """Its one line, at level info."""
+        line = log.Line(START_NS, log.LEVELS["info"], "supervisor", 1, "stopping")
+        if log.LEVELS[level] <= line.level:
+            yield f"{log.FORMS[form](line)}\n".encode()
 
 
 class InProcessCustodian:
@@ -306,6 +316,7 @@ class MemoryServer:
             broker=self.broker,
             custodian=self.custodian,
             metrics=self.counters,
+            journal=LastWords(),
             catalog=catalog.load() | {engine.kind: engine for engine in engines},
             settings=self.settings,
             clock=self.clock,

@@ -87,7 +87,7 @@ async def machine(record: Record) -> None:
             "internal/counters/entities", "in-flight-req", "leases?type=irrevocable",
             "leases/count?type=irrevocable", "storage/snapshot", "storage/raft/snapshot", "pprof",
             "pprof/allocs", "pprof/cmdline", "pprof/goroutine", "pprof/heap",
-            "pprof/profile?seconds=1", "pprof/threadcreate",
+            "pprof/profile?seconds=1", "pprof/threadcreate", "monitor",
         ):  # fmt: skip
             await server.ask("GET", f"sys/{path}")
 
