@@ -1,6 +1,7 @@
 """Checking a listener's certificate and key before anything depends on them."""
 
 import ssl
+from pathlib import Path
 
 from custody.base.pem import swapped
 from custody.serve.settings import TLS, Settings
@@ -31,6 +32,10 @@ def faults(settings: Settings) -> list[str]:
 
 def check(tls: TLS) -> None:
     """Raise BadCertificate unless the key belongs to the certificate, and all can be read."""
+    for path in (tls.cert_file, tls.key_file, tls.client_ca_file):
+        if path and Path(path).exists() and not Path(path).is_file():
+            # To open a pipe is to wait for who writes into it.
+            raise BadCertificate(f"{path}: it is not a file")
     _check_own(tls)
     if tls.client_ca_file:
         try:

@@ -30,7 +30,7 @@ from custody.crypto import aead
 from custody.seals import recovery
 from custody.seals.config import SealConfig, Split
 from custody.seals.plan import Plan, Standing
-from custody.seals.seal import CannotUnseal, Renewing, Seal
+from custody.seals.seal import Renewing, Seal
 from custody.seals.shamir import ShamirSeal, UnsealProgress, split_key, unwrap_root_key
 from custody.seals.wrapping import Purpose
 from custody.serve.ceremonies import Ceremonies
@@ -175,8 +175,7 @@ class Keeper:
             raise BadRequest("can't perform a seal migration, no migration seal found")
         if standing is Standing.MIGRATION and not migrate:
             raise BadRequest("migrate option not provided and seal migration is pending")
-        if standing is Standing.MISMATCH:
-            raise BadRequest(_not_configured(config))
+        _check_configured(config, standing)
 
     def _opened(self, rows: RawRows, config: SealConfig, key: bytes) -> Held:
         if config.automatic:
@@ -198,7 +197,8 @@ class Keeper:
     async def ask_seal(self, meta: MetaRows) -> Held | None:
         """The keys by the configured seal, None where the store is not to be opened by it.
 
-        Nothing is open yet: `adopt` does that. Raises Unavailable.
+        Nothing is open yet: `adopt` does that. Raises BadRequest where it is sealed by a seal that
+        the configuration does not name, Unavailable.
         """
         if self._held is not None or self._seal is None or not meta:
             return None
@@ -208,11 +208,10 @@ class Keeper:
             if not config.automatic or standing is Standing.MIGRATION:
                 return None
             try:
-                if standing is Standing.MISMATCH:
-                    raise CannotUnseal(_not_configured(config))
+                _check_configured(config, standing)
                 root_key = await self._seal.unwrap(stored(rows, MetaRow.ROOT_KEY), Purpose.ROOT_KEY)
                 return Held(root_key, _keyring(rows, root_key), self._seal)
-            except Unavailable as error:
+            except (BadRequest, Unavailable) as error:
                 self._error = error.messages[0]  # anybody may see it; the others are for the log
                 raise
 
@@ -267,11 +266,12 @@ class Keeper:
         return self._held
 
 
-def _not_configured(config: SealConfig) -> str:
-    return (
-        f"the store is sealed by {config.kind}, which is not configured: to migrate, name "
-        'it in the configuration with disabled = "true"'
-    )
+def _check_configured(config: SealConfig, standing: Standing) -> None:
+    if standing is Standing.MISMATCH:
+        raise BadRequest(
+            f"the store is sealed by {config.kind}, which is not configured: to migrate, name "
+            'it in the configuration with disabled = "true"'
+        )
 
 
 def _shared(config: SealConfig) -> Split:

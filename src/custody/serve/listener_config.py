@@ -190,9 +190,13 @@ def _checked_name(fields: Fields, name: str) -> str:
 
 def _value(fields: Fields, name: str, value: object) -> str:
     texts = value if isinstance(value, list) else [value]
-    read = [text for text in texts if isinstance(text, str) and _is_value(text)]
+    read = [text for text in texts if isinstance(text, str)]
     if not read or len(read) != len(texts):
         raise fields.error("custom_response_headers", f"{name} is a list of texts")
+    if not all(map(_is_value, read)):
+        raise fields.error(
+            "custom_response_headers", f"{name} holds characters that no header may have"
+        )
     return "; ".join(read)
 
 

@@ -13,14 +13,16 @@ from custody.base.errors import BadRequest
 from custody.core.confine import SystemTransaction
 from custody.plugin.fields import Fields, Strings
 from custody.plugin.request import Reply, Request
-from custody.plugin.route import MIB, Access, Op, Route, writes
+from custody.plugin.route import KIB, Access, Op, Route, writes
 from custody.token import format as formats
 from custody.token import service as tokens
 
 MAX_TOKENS: Final = 100  # in one request: each is a few rows of one transaction
+MAX_BODY: Final = 128 * KIB  # anybody may send it, and the one writer's turn is spent on it
+# Looked for everywhere, also within another candidate: what precedes a token may seem to be one.
 _CANDIDATE: Final = re.compile(
-    rf"{re.escape(formats.SERVICE)}[0-9A-Za-z]{{{formats.LENGTH - len(formats.SERVICE)}}}"
-    rf"|{re.escape(formats.BATCH)}[\w-]+",
+    rf"(?=({re.escape(formats.SERVICE)}[0-9A-Za-z]{{{formats.LENGTH - len(formats.SERVICE)}}}"
+    rf"|{re.escape(formats.BATCH)}[\w-]+))",
     re.ASCII,
 )
 
@@ -67,7 +69,7 @@ ROUTES: Final = (
         "leaked-tokens",
         {Op.WRITE: writes(take_in, LeakedFields, essential=True, shows=Counted)},
         access=Access.PUBLIC,
-        max_body=1 * MIB,
+        max_body=MAX_BODY,
         help="Revoke tokens that were found where they should not be.",
     ),
 )

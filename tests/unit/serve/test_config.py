@@ -1,7 +1,9 @@
 """What a configuration file says, what it may not say, and how the refusal reads."""
 
+import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.certificates import self_signed
 
@@ -165,7 +167,8 @@ def test_files_of_a_directory_are_merged_in_order_and_the_last_word_counts(tmp_p
         (_custom('"200" = { "X-Vault-A" = "b" }'), "X-Vault-A is set by the server alone"),
         (_custom('"200" = { "Content-Length" = "1" }'), "is set by the server alone"),
         (_custom('"200" = { "A B" = "c" }'), '"A B" is not the name of a header'),
-        (_custom('"200" = { "A" = ["a\\nb"] }'), "A is a list of texts"),
+        (_custom('"200" = { "A" = ["a\\nb"] }'), "A holds characters that no header may have"),
+        (_custom('"200" = { "A" = [5] }'), "A is a list of texts"),
         (_custom('"200" = "a"'), "200 is a block of headers"),
     ],
 )
@@ -266,6 +269,17 @@ def test_a_certificate_and_its_key_in_each_others_place_are_told(tmp_path: Path)
     certificate.check(TLS(cert, key))
     with pytest.raises(certificate.BadCertificate, match="swapped: tls_cert_file holds the key"):
         certificate.check(TLS(key, cert))
+
+
+@pytest.mark.parametrize("which", ["cert_file", "key_file", "client_ca_file"])
+def test_a_pipe_in_place_of_a_certificate_is_refused_and_waited_for_by_nobody(
+    tmp_path: Path, which: str
+) -> None:
+    tls = TLS(str(self_signed(tmp_path)), str(tmp_path / "key.pem"))
+    os.mkfifo(tmp_path / "pipe")
+    certificate.check(tls)
+    with pytest.raises(certificate.BadCertificate, match="pipe: it is not a file"):
+        certificate.check(msgspec.structs.replace(tls, **{which: str(tmp_path / "pipe")}))
 
 
 def test_a_refused_key_that_asks_for_nothing_is_no_mistake(tmp_path: Path) -> None:

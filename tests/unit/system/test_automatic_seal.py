@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from custody.base.errors import Unavailable
+from custody.base.errors import BadRequest, Unavailable
 from custody.base.ids import SystemSource
 from custody.base.secret import Secret
 from custody.core.jobs.unseal import Unseal
@@ -362,7 +362,7 @@ async def test_a_store_under_another_seal_than_the_configured_one_says_so_unaske
     store = MemoryStore()
     await Node(store, static()).begin()
     other = Node(store, MemoryKMS())
-    with pytest.raises(CannotUnseal, match="sealed by static, which is not configured"):
+    with pytest.raises(BadRequest, match="sealed by static, which is not configured"):
         await other.open()
     status = await other.status()
     assert (status["sealed"], status["migration"]) == (True, False)

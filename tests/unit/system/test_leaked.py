@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.core.stage import Stage
 
 from custody.base.ids import SystemSource
-from custody.system.leaked import MAX_TOKENS, tokens_in
+from custody.system.leaked import MAX_BODY, MAX_TOKENS, tokens_in
 from custody.testing.server import AUDIT_PATH, MemoryServer, Response
 from custody.token import format as formats
 
@@ -135,3 +135,21 @@ def test_nothing_else_is_taken_for_a_token(before: str, after: str) -> None:
     token = formats.new_id(SystemSource())
     assert set(tokens_in(f"{before} {token} {after}")) == {token}
     assert tokens_in(f"{before}{token[:-1]}") == []
+
+
+@pytest.mark.parametrize("before", ["cub.", "cub.A-", f"{formats.SERVICE}cub.x"])
+def test_what_seems_to_be_a_token_hides_none_that_begins_within_it(before: str) -> None:
+    token = formats.new_id(SystemSource())
+    assert tokens_in(f"{before}{token}") == [token]
+
+
+async def test_anybodys_text_is_looked_through_up_to_a_length_that_holds_no_writer_up() -> None:
+    async with Stage() as stage:
+        token = await stage.token()
+        stage.start()
+        filling = f"{formats.SERVICE}{'A' * 30} " * (MAX_BODY // 35)
+        answer = await hand_in(stage, filling, token)
+        assert answer.status == 413
+        assert await good(stage, token)
+        answer = await hand_in(stage, filling[: MAX_BODY // 2], token)
+        assert (answer.status, answer.data["found"]) == (200, 1)
