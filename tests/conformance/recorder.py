@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
+from custody.core.help import HELP
 from custody.core.router import RouteTable
 from custody.plugin.route import Op, Route
 from custody.serve import catalog
+from custody.serve.sanitized import sanitized
+from custody.serve.settings import AuditDevice, Listener, SealStanza, Settings
 from custody.testing.server import Headers, MemoryServer, Response
 
 VERBS: Mapping[str, Op] = {
@@ -22,6 +25,12 @@ _MOUNTS: Mapping[str, RouteTable] = {
     "secret/": RouteTable(_ENGINES["kv"]),
     "plain/": RouteTable(_ENGINES["kv-v1"]),
 }
+CONFIGURATION = Settings(
+    data_path="/data",
+    listeners=[Listener(host="127.0.0.1", port=8200)],
+    audit=[AuditDevice(kind="file", path="file/")],
+    seals=[SealStanza(kind="static")],
+)
 Key = tuple[str, str, Op]  # the engine's kind, the route's pattern, the verb
 
 
@@ -32,9 +41,11 @@ class Record:
     answers: dict[Key, list[Response]] = field(default_factory=dict)
 
     def keep(self, method: str, path: str, answer: Response) -> None:
-        """Keep an answer, where a route of the catalogue gave it."""
+        """Keep an answer, where a route of the catalogue gave it and not the help beside it."""
         raw, _, query = path.partition("?")
         asked = parse_qs(query)
+        if HELP in asked:
+            return
         op = VERBS[method]
         for listing in (Op.LIST, Op.SCAN):
             if method == "GET" and asked.get(listing.value) == ["true"]:
@@ -58,7 +69,7 @@ class RecordingServer(MemoryServer):
     """A server whose answers are kept in a record."""
 
     def __init__(self, record: Record, *engines: Any, **more: Any) -> None:
-        super().__init__(*engines, **more)
+        super().__init__(*engines, sanitized=sanitized(CONFIGURATION), **more)
         self._record = record
 
     async def exchange(

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
+from tests.conformance.answering import check
+from tests.conformance.recorder import Record, RecordingServer
 
 from custody.core import wrap
 from custody.core.openapi import answers
@@ -105,12 +107,14 @@ SHUT_WHEN_SEALED = [case for case in CASES if not case.route.sealed]
 
 
 def on_server(test: Callable[[MemoryServer], Awaitable[None]]) -> None:
-    """Run a test on a server of its own."""
+    """Run a test on a server of its own, all of whose answers are what the tables say."""
+    record = Record()
 
     async def main() -> None:
-        async with MemoryServer() as server:
+        async with RecordingServer(record) as server:
             await server.mount("plain", "kv-v1")
             await test(server)
+        check(record)
 
     asyncio.run(main())
 

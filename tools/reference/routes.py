@@ -39,16 +39,25 @@ _TYPES: Mapping[object, str] = {
     Any: "any",
 }  # others: objects
 _KIB = 1024
-_KINDS = {"slice": "list", "keypair": "map of texts", "duration (sec)": "duration"}  # others: same
+_KINDS = {
+    "slice": "array of string",
+    "keypair": "object of string",
+    "map": "object",
+    "int": "number",
+    "float": "number",
+    "bool": "boolean",
+    "duration (sec)": "duration",
+}  # others: same
 _TEXT = """\
 Every path begins with `/v1/`. PUT is the same as POST, and `GET …?list=true` the same as LIST.
 `?help=1` on a path shows its help on a running server, and `sys/internal/specs/openapi` describes
 all of them as OpenAPI."""
 _FIELDS = """\
 Fields are those of the JSON body, of GET, LIST and DELETE those of the query; what is not named
-here is taken and warned about. Answers are the fields of `data`; where none are named, there are no
-data. [Routes](../routes.md) is the short list, [Errors](../errors.md) tells what
-else may come."""
+here is taken and warned about. A duration is seconds as a number or text such as `90s` and `1h30m`;
+an array of string may be one text with commas, an object of string an array of `name=value`.
+Answers are the fields of `data`; where none are named, there are no data.
+[Routes](../routes.md) is the short list, [Errors](../errors.md) tells what else may come."""
 
 
 def page() -> str:

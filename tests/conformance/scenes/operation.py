@@ -11,17 +11,9 @@ from custody.core import versions
 from custody.core.jobs.rewrap import PAUSE, Rewrap
 from custody.core.jobs.scrub import DELAY_NS, Scrub
 from custody.core.verification import PARTS, Pace
-from custody.serve.sanitized import sanitized
-from custody.serve.settings import AuditDevice, Listener, SealStanza, Settings
 from custody.storage.memory import MemoryStore
 from custody.testing.server import HandClock
 
-CONFIGURATION: Final = Settings(
-    data_path="/data",
-    listeners=[Listener(host="127.0.0.1", port=8200)],
-    audit=[AuditDevice(kind="file", path="file/")],
-    seals=[SealStanza(kind="static")],
-)
 HASTE: Final = Pace(slice_ns=0, pauses=((0, 0.0),))  # gives a part no time at all
 
 
@@ -78,8 +70,7 @@ async def checked(record: Record) -> None:
 
 async def machine(record: Record) -> None:
     """The node, its machine, its configuration and its history."""
-    configuration = sanitized(CONFIGURATION)
-    async with RecordingServer(record, data_path="/", sanitized=configuration) as server:
+    async with RecordingServer(record, data_path="/") as server:
         await server.barrier.write(lambda txn: versions.note(txn, "later", 1))
         await server.ask("LIST", "sys/version-history")
         for path in (

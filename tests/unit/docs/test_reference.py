@@ -14,7 +14,10 @@ from custody.audit.options import OPTIONS
 from custody.cli.environment import VARIABLES
 from custody.cli.tree import COMMANDS
 from custody.core.metrics import exposed
+from custody.core.router import captured
 from custody.http.errors import STATUS
+from custody.plugin.fields import described
+from custody.plugin.shape import arms, members
 from custody.seals.kinds import KINDS
 from custody.serve.catalog import load
 from custody.serve.keys import AUDIT, LISTENER, STORAGE, TOP
@@ -49,6 +52,18 @@ def test_every_route_and_verb_has_its_line() -> None:
             assert re.search(rf"^## `.*{re.escape(route.pattern)}`$", long[kind], re.MULTILINE)
         said = len(re.findall(r"^- \*\*[A-Z]+\*\* .*\S\*$", long[kind], re.MULTILINE))
         assert said == sum(len(route.actions) for route in engine.routes)
+
+
+def test_every_parameter_and_field_of_an_answer_has_its_line() -> None:
+    for kind, page in routes.pages():
+        for route in load()[kind].routes:
+            for name, one in captured(route).items():
+                assert f"- `{name}`: {one.about}\n" in page
+            for action in route.actions.values():
+                for name, one in described(action.body).items():
+                    assert re.search(rf"`{name}` [^:]+: {re.escape(one.told)}$", page, re.MULTILINE)
+                for name in {name for arm in arms(action.shows) for name in members(arm)}:
+                    assert re.search(rf"- (answer|or): (.*, )?`{name}` ", page), name
 
 
 def test_every_verb_says_what_it_does() -> None:
