@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import secrets
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -98,7 +99,7 @@ class Bench:
         self._ceremony(line)
         self._tokens(line)
 
-    def run(self, line: str, token: str) -> tuple[int, str, str]:
+    def run(self, line: str, token: str, address: str = "") -> tuple[int, str, str]:
         """What a shell would do: exit code and what is printed."""
         if "operator unseal" in line and "-output" not in line:
             self.seal()
@@ -109,7 +110,7 @@ class Bench:
             answers = {"Token": token, "One-time": "x" * len(self.node.token)}
             return answers.get(prompt.split(maxsplit=1)[0], self.names["SHARE"])
 
-        environment = {"CUSTODY_ADDR": self.node.address, "CUSTODY_TOKEN": token,
+        environment = {"CUSTODY_ADDR": address or self.node.address, "CUSTODY_TOKEN": token,
                        "HOME": str(self.home)}  # fmt: skip
         code = run(words, Environment(environment), Console(stdin, out, err, ask))
         return code, out.getvalue(), err.getvalue()
@@ -242,6 +243,7 @@ def _needs_its_own_server(line: str) -> bool:
 
 
 PLAYED = [line for line in LINES if line not in NOT_RUN and not _needs_its_own_server(line)]
+ON_A_NEW_SERVER = [line for line in LINES if _needs_its_own_server(line)]
 ASKING = [
     line
     for line in (*PLAYED, *MORE)
@@ -278,8 +280,28 @@ def test_a_token_with_the_policy_that_is_printed_can_do_it(line: str, bench: Ben
         assert bench.run(line, stranger)[0] != 0
 
 
-def test_what_is_not_run_is_an_example() -> None:
+@pytest.mark.usefixtures("_at_home")
+@pytest.mark.parametrize("line", ON_A_NEW_SERVER)
+def test_an_example_for_a_new_server_works(line: str, bench: Bench, tmp_path: Path) -> None:
+    bench.prepare(line)
+    (tmp_path / "key").write_text(secrets.token_hex(32))
+    seal = f'seal "static" {{ current_key_id = "1"\n current_key = "file://{tmp_path}/key" }}\n'
+    with Server(tmp_path, settings=seal if "recovery" in line else "") as new:
+        here = line.replace("127.0.0.1:8300", f"127.0.0.1:{new.port}")
+        code, out, err = bench.run(here, bench.token("everything"), new.address)
+        assert code == (2 if "-status" in line else 0), out + err
+        if ":8300" in line:
+            eventually(new.answers)
+            status = new.expect(200, "GET", "sys/seal-status").body
+            assert (status["initialized"], status["sealed"]) == (True, True)
+
+
+def test_no_example_and_no_command_is_left_out() -> None:
     assert set(NOT_RUN) <= set(LINES)
+    asking = {name for name, row in COMMANDS.items() if set(HTTP) <= set(row.shared)}
+    silent = [line for line in LINES if line.startswith(_SILENT)]
+    told = {_command(line) for line in (*NOT_RUN, *ON_A_NEW_SERVER, *silent)}
+    assert asking == {_command(line) for line in ASKING} | (asking & told)
 
 
 def _with(line: str, option: str) -> str:

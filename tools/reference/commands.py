@@ -17,9 +17,17 @@ the options. A variable of the environment is read as `CUSTODY_NAME`, else as `B
 _CODES = (
     ("0", "Done."),
     ("1", "A mistake on this side: the command line, a local file, the terminal."),
-    ("2", "The server could not be reached, or it refused. `custody status`: it is sealed."),
+    ("2", "The server could not be reached, it refused, or there is nothing at that place."),
     ("127", "There is no such command."),
     ("130", "Interrupted."),
+    ("141", "What read the output went away."),
+)
+_OWN_CODES = (
+    ("custody status", "0 unsealed, 2 sealed, 1 any error"),
+    ("custody operator init -status", "0 initialised, 2 not, 1 any error"),
+    ("custody operator verify", "2 also: something is wrong, or was not checked to the end"),
+    ("custody doctor", "0 all well, 1 something is wrong, 2 something to look at"),
+    ("custody config check", "0 it can be used, 1 not"),
 )
 
 
@@ -27,6 +35,7 @@ def page() -> str:
     """The page."""
     parts = [markdown.head("Command line", _TEXT)]
     parts += ["## Exit codes\n", markdown.table(("code", "what it says"), _CODES)]
+    parts += ["Where they say more:\n", markdown.table(("command", "codes"), _OWN_CODES)]
     parts += ["## Options of every command that calls a server\n", _options(HTTP)]
     parts += ["## Variables without an option\n", _variables()]
     parts += [text for name in sorted(GROUPS) for text in _group(name)]
