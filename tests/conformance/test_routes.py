@@ -237,6 +237,18 @@ def test_a_value_of_the_wrong_type_is_the_callers_mistake_and_names_the_field(ca
 
 
 @pytest.mark.parametrize("case", TYPED, ids=str)
+def test_what_stands_in_the_wrong_field_is_in_no_record_in_clear(case: Case) -> None:
+    async def test(server: MemoryServer) -> None:
+        server.recorder.lines.clear()
+        for name in case.typed:
+            await ask(server, case, server.root_token, {name: "misplaced-secret"})
+        for record in server.recorder.records:
+            assert "misplaced" not in record.get("error", "")
+
+    on_server(test)
+
+
+@pytest.mark.parametrize("case", TYPED, ids=str)
 def test_no_value_of_a_field_is_an_internal_error(case: Case) -> None:
     values: tuple[Any, ...] = (
         None, True, 0, -1, 2**63, -(2**63) - 1, 10**30, 1.5, 1e308, "", " ", "\x00", "é" * 300,

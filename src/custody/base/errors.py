@@ -26,7 +26,7 @@ class CustodyError(Exception):
 
     @property
     def recorded(self) -> str:
-        """The text of the audit record."""
+        """The text of the audit record, where it stands in clear."""
         return self.listed[0] if self.listed else type(self).__name__
 
 
@@ -44,7 +44,12 @@ class MultiError(CustodyError):
 
 
 class BadRequest(CustodyError):
-    """The client's mistake: 400."""
+    """The client's mistake: 400. Its text may quote what the client sent."""
+
+    @property
+    def recorded(self) -> str:
+        """What OpenBao records of all of them: records hold nothing in clear that was sent."""
+        return "1 error occurred:\n\t* invalid request\n\n"
 
 
 class PermissionDenied(CustodyError):

@@ -42,6 +42,11 @@ class UnknownWrappingToken(BadRequest):
     def __init__(self) -> None:
         super().__init__(_INVALID)
 
+    @property
+    def recorded(self) -> str:
+        """As the caller is told."""
+        return _INVALID
+
 
 class UsedWrappingToken(UnknownWrappingToken):
     """It was there, and somebody has used it: told to whoever knows its text."""
