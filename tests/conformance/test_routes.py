@@ -329,7 +329,7 @@ def test_every_route_says_what_it_is_for(engine: Engine) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_parameter_says_in_a_line_what_it_is(case: Case) -> None:
-    fields = described(case.action.body) | captured(case.route)
+    fields = {**described(case.action.body), **captured(case.route)}
     told = {name: one.about for name, one in fields.items()}
     assert [name for name, text in told.items() if not LINE.fullmatch(text)] == []
 
@@ -339,7 +339,7 @@ def test_help_tells_what_each_parameter_is(case: Case) -> None:
     async def test(server: MemoryServer) -> None:
         path = f"{case.path}?help=1"
         answer = await server.expect(200, "GET", path, token=server.root_token)
-        for name, one in (described(case.action.body) | captured(case.route)).items():
+        for name, one in {**described(case.action.body), **captured(case.route)}.items():
             assert f"    {name} ({one.kind})\n        {one.told}\n" in answer.json["help"]
 
     on_server(test)

@@ -298,8 +298,10 @@ def answers(action: Action) -> tuple[bool, bool]:
 def _schema_of(shape: Any) -> Schema:
     kinds = arms(shape)
     if len(kinds) > 1:
-        made = _any_of([_schema_of(one) for one in kinds if one is not NULL])
-        return {**made, "nullable": True} if NULL in kinds else made
+        told = [one for one in kinds if one is not NULL]
+        if len(told) == 1:
+            return {**_schema_of(told[0]), "nullable": True}
+        return _any_of([_schema_of(one) for one in kinds])
     if typing.is_typeddict(shape):
         return _object(shape)
     origin, inner = typing.get_origin(shape), within(shape)

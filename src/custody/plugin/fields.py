@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, NewType, Self, cast
 
 import msgspec
@@ -114,10 +115,13 @@ class Described:
         return f"{self.about} Default: {shown}."
 
 
-def described(body: type[Any] | None) -> dict[str, Described]:
-    """The fields of a typed body, by their names on the wire; {} where none are known."""
-    if body is None:
-        return {}
+def described(body: Any) -> Mapping[str, Described]:
+    """The fields of a typed body (a `Fields` class), by their names on the wire; {} of None."""
+    return {} if body is None else _all_described(body)
+
+
+@cache
+def _all_described(body: Any) -> Mapping[str, Described]:
     return {field.encode_name: _described(field) for field in msgspec.structs.fields(body)}
 
 

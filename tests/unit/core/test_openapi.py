@@ -127,7 +127,7 @@ class Whole(TypedDict):
     """Something with all that a shape may have."""
 
     parts: dict[str, list[Part]]
-    either: str | int
+    either: str | int | None
     perhaps: NotRequired[Part | None]
 
 
@@ -136,7 +136,8 @@ def test_a_shape_is_told_with_what_stands_inside_and_what_may_be_left_out() -> N
     made = of(Engine("made", (route,)))["components"]["schemas"]["MadeXGetResponse"]
     part = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
     parts = {"type": "object", "additionalProperties": {"type": "array", "items": part}}
-    either = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+    null = {"type": "object", "nullable": True}
+    either = {"anyOf": [{"type": "string"}, {"type": "integer"}, null]}
     assert made == {
         "type": "object",
         "properties": {"parts": parts, "either": either, "perhaps": {**part, "nullable": True}},
