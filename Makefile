@@ -1,4 +1,4 @@
-# setup, dev, test, check, fix, bench, soak, docs: the whole vocabulary.
+# setup, dev, test, check, fix, bench, soak, docs, image: the whole vocabulary.
 #
 #   make dev     a server that keeps its data under .dev/, in the foreground
 #   make test    the whole test suite            (ARGS="-k policy" narrows it)
@@ -7,13 +7,14 @@
 #   make bench   Custody beside OpenBao (BAO=/path/to/bao) and the bare listener
 #   make soak    the crash tests, 200 rounds of each
 #   make docs    the reference from the code, every link checked, the site built into site/
+#   make image   the container image, built and tried out, as root (BASE=an image with Python)
 #   make setup   .venv with the command `custody`; every other target calls it
 
 BIN := .venv/bin
 ROUNDS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test check fix bench soak docs
+.PHONY: help setup dev test check fix bench soak docs image
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -49,3 +50,7 @@ soak: setup
 
 docs: setup
 	@$(BIN)/python -m tools.docs
+
+image: setup
+	@tools/packages.sh image
+	@BASE=$(BASE) $(BIN)/python -m tools.image
