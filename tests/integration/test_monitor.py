@@ -92,6 +92,14 @@ def test_levels_that_the_log_leaves_out_are_seen_and_the_log_stays_as_it_was(
     assert node.log.read_text()[said:] == ""
 
 
+def test_a_token_that_is_revoked_sees_no_more(node: Server) -> None:
+    token = node.new_token('path "sys/monitor" { capabilities = ["read"] }', "watcher")
+    with watching(node, token=token) as watch:
+        node.expect(204, "POST", "auth/token/revoke", {"token": token})
+        assert watch.end() == 0
+        assert node.whole()
+
+
 def test_who_leaves_is_forgotten(node: Server) -> None:
     for _ in range(40):  # more than may watch at once
         with Client(node.port, node.token) as client:

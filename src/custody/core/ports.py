@@ -4,7 +4,7 @@ The custodian alone holds the root key. It sees no store and no network: a worke
 stored blobs and writes back the blobs it answers with.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -110,10 +110,10 @@ class Custodian(Protocol):
 class Journal(Protocol):
     """The log of the node."""
 
-    def follow(self, level: str, form: str) -> AsyncGenerator[bytes, None]:
+    def follow(self, level: str, form: str, may: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
         """What every process logs from now on at `level` and above, until the node stops.
 
-        Raises TooManyRequests.
+        It ends once `may`, which is asked again and again, says no. Raises TooManyRequests.
         """
         ...
 

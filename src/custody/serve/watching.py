@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 from custody.base.errors import TooManyRequests
@@ -11,6 +11,7 @@ from custody.serve.journal import Journal, Reader
 
 MOST: Final = 16  # watchers of one process
 _INTERVAL: Final = 0.1  # seconds between looks
+_LOOKS: Final = 10  # after which it is asked again whether one may
 
 
 class Watchers:
@@ -26,23 +27,27 @@ class Watchers:
         """Show everybody what there is yet, and let them go."""
         self._ended.set()
 
-    def follow(self, level: str, form: str) -> AsyncGenerator[bytes, None]:
-        """What every process of the node logs from now on, at `level` and above.
+    def follow(self, level: str, form: str, may: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+        """What every process of the node logs from now on, at `level` and above, while one `may`.
 
         Raises TooManyRequests.
         """
         if len(self._levels) >= MOST:
             raise TooManyRequests("too many are watching the log through this process")
-        return self._follow(LEVELS[level], form)
+        return self._follow(LEVELS[level], form, may)
 
-    async def _follow(self, level: int, form: str) -> AsyncGenerator[bytes, None]:
+    async def _follow(
+        self, level: int, form: str, may: Callable[[], bool]
+    ) -> AsyncGenerator[bytes, None]:
         written = FORMS[form]
         readers = [Reader(ring) for ring in self._journal.rings()]
         self._watch(level)
         try:
-            ended = False
+            ended, looks = False, 0
             while not ended:
-                ended = self._ended.is_set()
+                ended, looks = self._ended.is_set(), looks + 1
+                if looks % _LOOKS == 0 and not may():
+                    return
                 lines = _taken(readers, level)
                 if lines:
                     yield "".join(f"{written(line)}\n" for line in lines).encode()

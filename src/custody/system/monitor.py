@@ -2,13 +2,15 @@
 
 from typing import Annotated, Final
 
-from custody.base.errors import BadRequest
+from custody.base.errors import BadRequest, Sealed
 from custody.base.log import FORMS, LEVELS
 from custody.core.act import Act
 from custody.plugin.fields import Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Op, Route, acts
+from custody.token import service as tokens
 
+_BATCH: Final = "batch"
 _TEXT: Final = "text/plain; charset=utf-8"
 
 
@@ -27,7 +29,25 @@ async def monitor(request: Request, act: Act) -> Reply:
         raise BadRequest("unknown log level")
     if form not in FORMS:
         raise BadRequest("unknown log format")
-    return Reply(file=act.parts.journal.follow(level, form), content_type=_TEXT)
+    lines = act.parts.journal.follow(level, form, lambda: _good(request, act))
+    return Reply(file=lines, content_type=_TEXT)
+
+
+def _good(request: Request, act: Act) -> bool:
+    """Whether the token that was shown is still good, were it shown now.
+
+    One of limited uses has paid for all of this with one of them.
+    """
+    caller, now_ns = request.caller, act.parts.clock.now_ns()
+    if caller is None:
+        return False
+    if caller.num_uses or caller.token_type == _BATCH:  # spent by now, or never stored
+        return not 0 < caller.expires_ns <= now_ns
+    try:
+        with act.snapshot() as rows:
+            return tokens.find(rows, caller.id, now_ns) is not None
+    except Sealed:
+        return False
 
 
 ROUTES: Final = (

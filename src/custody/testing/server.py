@@ -12,7 +12,7 @@ list, the custodian's keeper without its process, counters, and a clock moved by
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from urllib.parse import quote, unquote
@@ -115,8 +115,12 @@ class Counters:
 class LastWords:
     """The log of a node that stops as soon as somebody watches it."""
 
-    async def follow(self, level: str, form: str) -> AsyncGenerator[bytes, None]:
-        """Its one line, at level info."""
+    async def follow(
+        self, level: str, form: str, may: Callable[[], bool]
+    ) -> AsyncGenerator[bytes, None]:
+        """Its one line, at level info, for whoever `may`."""
+        if not may():
+            return
         line = log.Line(START_NS, log.LEVELS["info"], "supervisor", 1, "stopping")
         if log.LEVELS[level] <= line.level:
             yield f"{log.FORMS[form](line)}\n".encode()

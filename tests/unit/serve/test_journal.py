@@ -30,6 +30,10 @@ def line(text: str, time_ns: int = 0, level: int = logging.INFO) -> Line:
     return Line(time_ns, level, "worker", 1, text)
 
 
+def always() -> bool:
+    return True
+
+
 def texts(reader: Reader) -> list[str]:
     """What it takes; how many are lost stands where they are."""
     taken: list[str] = []
@@ -143,7 +147,7 @@ def test_only_what_somebody_wants_is_written(fd: int) -> None:
 def test_a_watcher_sees_every_process_in_order_of_time(fd: int) -> None:
     async def scene() -> None:
         watchers = Watchers(Journal(fd), 2)
-        lines = watchers.follow("info", "standard")
+        lines = watchers.follow("info", "standard", always)
         waiting = asyncio.create_task(next_of(lines))
         await asyncio.sleep(0.05)
         assert Journal(fd).wanted == logging.INFO
@@ -164,7 +168,7 @@ def test_a_watcher_sees_every_process_in_order_of_time(fd: int) -> None:
 
 def test_a_gap_is_a_line_of_its_own_and_json_stays_json(fd: int) -> None:
     async def scene() -> None:
-        lines = Watchers(Journal(fd), 2).follow("debug", "json")
+        lines = Watchers(Journal(fd), 2).follow("debug", "json", always)
         waiting = asyncio.create_task(next_of(lines))
         await asyncio.sleep(0.05)
         for number in range(500):
@@ -182,7 +186,10 @@ def test_a_gap_is_a_line_of_its_own_and_json_stays_json(fd: int) -> None:
 def test_the_lowest_level_of_all_watchers_counts_and_each_sees_its_own(fd: int) -> None:
     async def scene() -> None:
         watchers = Watchers(Journal(fd), 2)
-        high, low = watchers.follow("error", "standard"), watchers.follow("debug", "standard")
+        high, low = (
+            watchers.follow("error", "standard", always),
+            watchers.follow("debug", "standard", always),
+        )
         waiting = [asyncio.create_task(next_of(one)) for one in (high, low)]
         await asyncio.sleep(0.05)
         assert Journal(fd).wanted == logging.DEBUG
@@ -201,7 +208,7 @@ def test_the_lowest_level_of_all_watchers_counts_and_each_sees_its_own(fd: int) 
 def test_at_the_end_the_last_lines_are_shown(fd: int) -> None:
     async def scene() -> None:
         watchers = Watchers(Journal(fd), 2)
-        lines = watchers.follow("info", "standard")
+        lines = watchers.follow("info", "standard", always)
         waiting = asyncio.create_task(next_of(lines))
         await asyncio.sleep(0.05)
         Journal(fd).ring(0).append(line("sealed"))
@@ -214,18 +221,32 @@ def test_at_the_end_the_last_lines_are_shown(fd: int) -> None:
     asyncio.run(scene())
 
 
+def test_who_may_no_longer_is_let_go(fd: int) -> None:
+    async def scene() -> None:
+        good = [True]
+        lines = Watchers(Journal(fd), 2).follow("info", "standard", lambda: good[0])
+        waiting = asyncio.create_task(next_of(lines))
+        await asyncio.sleep(0.05)
+        good[0] = False
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+        assert Journal(fd).wanted == 0
+
+    asyncio.run(scene())
+
+
 def test_so_many_watch_and_no_more(fd: int) -> None:
     async def scene() -> None:
         watchers = Watchers(Journal(fd), 2)
-        followed = [watchers.follow("info", "standard") for _ in range(MOST)]
+        followed = [watchers.follow("info", "standard", always) for _ in range(MOST)]
         waiting = [asyncio.create_task(next_of(one)) for one in followed]
         await asyncio.sleep(0.05)
         with pytest.raises(TooManyRequests):
-            watchers.follow("info", "standard")
+            watchers.follow("info", "standard", always)
         for one in waiting:
             one.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-        await watchers.follow("info", "standard").aclose()
+        await watchers.follow("info", "standard", always).aclose()
 
     asyncio.run(scene())
 

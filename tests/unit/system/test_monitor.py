@@ -33,3 +33,13 @@ async def test_others_are_refused() -> None:
     async with MemoryServer() as server:
         await server.expect(403, "GET", "sys/monitor", token=await server.token())
         await server.expect(405, "HEAD", "sys/monitor", token=server.root_token)
+
+
+@pytest.mark.parametrize("kind", [{"num_uses": 1}, {"num_uses": 2}, {"type": "batch"}])
+async def test_tokens_of_few_uses_and_those_that_are_not_stored_see_as_much(
+    kind: dict[str, object],
+) -> None:
+    async with MemoryServer() as server:
+        token = await server.token(MAY, **kind)
+        found = await server.expect(200, "GET", "sys/monitor", token=token)
+        assert b"stopping" in found.body
