@@ -30,6 +30,7 @@ from custody.core.bootstrap import TokenHasher
 from custody.core.confine import MountTransaction
 from custody.engines.kv import directory
 from custody.engines.kv.v2 import records
+from custody.engines.kv.v2.schema import Metadata
 from custody.seals.shamir import unwrap_root_key
 from custody.storage.lmdb import LMDBStore
 from custody.token import format as token_format
@@ -126,7 +127,7 @@ async def _name(barrier: Barrier, count: int) -> None:
             txn: Transaction, numbers: range = numbers, now_ns: int = now_ns, at: bytes = mount.id
         ) -> None:
             storage = MountTransaction(txn, at)
-            metadata = records.Metadata(created_ns=now_ns, updated_ns=now_ns)
+            metadata = Metadata(created_ns=now_ns, updated_ns=now_ns)
             for number in numbers:
                 path = f"bench/wide/{number:07}"
                 object_id = directory.create_object(storage, source, path)

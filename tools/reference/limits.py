@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from custody.core.wrap import MAX_WRAPPED
 from custody.engines.kv.v1 import MAX_LIST as MAX_UNPAGED
 from custody.engines.kv.v2.listing import MAX_LIST, MAX_PAGE
-from custody.engines.kv.v2.records import MAX_PAYLOAD, MAX_VERSIONS
+from custody.engines.kv.v2.records import MAX_PAYLOAD
+from custody.engines.kv.v2.schema import MAX_VERSIONS
 from custody.http import limits
 from custody.policy.service import MAX_NAME
 from custody.serve.relay import HEADER_SECONDS

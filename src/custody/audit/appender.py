@@ -26,8 +26,9 @@ from typing import Final
 
 import msgspec
 
-from custody.audit.chain import Head, after, link
+from custody.audit.chain import after, link
 from custody.audit.device import DeviceFailed
+from custody.audit.head import Head
 from custody.base.clock import Clock, rfc3339
 
 _ATTEMPTS: Final = 4  # times that the file may change under one batch
@@ -42,14 +43,17 @@ class _Lost(Exception):
     """The file is no longer ours to append to; the text says how it was lost."""
 
 
-class _File(msgspec.Struct):
+class _File:
     """The open file, and our last line in it: where it ends and its last bytes."""
 
-    fd: int
-    device: int
-    inode: int
-    end: int = 0
-    tail: bytes = b""
+    __slots__ = ("device", "end", "fd", "inode", "tail")
+
+    def __init__(self, fd: int, device: int, inode: int) -> None:
+        self.fd = fd
+        self.device = device
+        self.inode = inode
+        self.end = 0
+        self.tail = b""
 
 
 class Appender:

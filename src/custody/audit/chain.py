@@ -7,19 +7,8 @@ head; it is no signature: who may write the file can also write a new chain.
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
 
-import msgspec
-
-ZERO: Final = "0" * 64
-
-
-class Head(msgspec.Struct, frozen=True):
-    """Where a writer's chain ends: the number and SHA-256 of its last line."""
-
-    writer: str
-    seq: int = 0
-    digest: str = ZERO
+from custody.audit.head import Head
 
 
 def link(head: Head, records: Sequence[bytes]) -> tuple[list[bytes], Head]:

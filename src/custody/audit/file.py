@@ -7,12 +7,11 @@ import queue
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, Protocol, cast, get_args
-
-import msgspec
+from typing import Final, Protocol, cast, get_args
 
 from custody.audit.appender import Appender
 from custody.audit.device import DeviceFailed
+from custody.audit.file_options import FileOptions, Policy
 from custody.audit.history import find_events
 from custody.audit.options import form_of
 from custody.audit.stream import Discard, Stream
@@ -21,7 +20,6 @@ from custody.base.duration import parse_ns
 from custody.base.errors import BadRequest
 from custody.base.ids import Source
 
-Policy = Literal["none", "interval", "always"]
 _STDOUT: Final = 1
 _NO_FILE: Final = frozenset({"stdout", "discard"})
 _CLOSE_SECONDS: Final = 5.0
@@ -29,15 +27,6 @@ _MERGED: Final = 64  # batches written as one when the thread has fallen behind
 _LARGEST_MODE: Final = 0o666
 _SHORTEST_INTERVAL_NS: Final = 10_000_000
 _NEVER: Final = 2**63
-
-
-class FileOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """A file device's options, read."""
-
-    file_path: str
-    mode: int = 0o600  # 0: as created, 0600, and never changed
-    fsync: Policy = "interval"
-    fsync_interval_ns: int = NANOSECOND
 
 
 class Sink(Protocol):
@@ -56,13 +45,22 @@ class Sink(Protocol):
         ...
 
 
-class _Work(msgspec.Struct, gc=False):
+class _Work:
     """A batch and who waits for it."""
 
-    batch: Sequence[bytes]
-    deadline_ns: int
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[None]
+    __slots__ = ("batch", "deadline_ns", "future", "loop")
+
+    def __init__(
+        self,
+        batch: Sequence[bytes],
+        deadline_ns: int,
+        loop: asyncio.AbstractEventLoop,
+        future: asyncio.Future[None],
+    ) -> None:
+        self.batch = batch
+        self.deadline_ns = deadline_ns
+        self.loop = loop
+        self.future = future
 
 
 class FileDevice:

@@ -3,8 +3,9 @@
 import os
 from collections.abc import Sequence
 
-from custody.audit.chain import Head, link
+from custody.audit.chain import link
 from custody.audit.device import DeviceFailed
+from custody.audit.head import Head
 
 
 class Stream:

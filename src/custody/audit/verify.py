@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from custody.audit.chain import ZERO, Head
+from custody.audit.head import ZERO, Head
 
 Fault = Literal["unreadable", "edited", "missing", "reordered", "start", "cut", "gap"]
 _NO_HEADS: Mapping[str, Head] = {}

@@ -33,6 +33,7 @@ class _Rows:
     """RawRows of one LMDB transaction."""
 
     __slots__ = ("_transaction", "get")
+    __deletable__ = ("_transaction",)  # what compiles this asks for it
 
     def __init__(self, transaction: lmdb.Transaction) -> None:
         self._transaction = transaction

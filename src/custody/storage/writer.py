@@ -88,8 +88,8 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None  # of the group at work
         self._idle: asyncio.Future[None] | None = None
         self._groups: SimpleQueue[Group | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._serve, name="lmdb-writer", daemon=True)
-        self._thread.start()
+        self._own = threading.Thread(target=self._serve, name="lmdb-writer", daemon=True)
+        self._own.start()
 
     def submit(self, job: Job) -> None:
         """Queue a job for the next commit."""
@@ -109,7 +109,7 @@ class Writer:
             self._idle = asyncio.get_running_loop().create_future()
             await self._idle
         self._groups.put(None)
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._own.join)
 
     def _begin(self) -> None:
         """Send the writer's thread for the lock, unless it is at work or there is none to do.

@@ -10,9 +10,10 @@ from custody.plugin.fields import Fields, Pairs
 from custody.plugin.request import Auth, Caller, Reply, Request
 from custody.token import format as formats
 from custody.token import roles, service
+from custody.token.asked import Asked, Plan, Way
 from custody.token.entry import BATCH_TYPE, Handle, TokenEntry
 from custody.token.lifetime import Limits
-from custody.token.plan import Asked, Plan, Way, plan
+from custody.token.plan import plan
 from custody.token.roles import TokenRole
 
 

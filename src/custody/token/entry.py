@@ -112,3 +112,20 @@ class Handle:
 def root_spec() -> Spec:
     """The root token that initialisation or a quorum of share holders makes."""
     return Spec(policies=(ROOT_POLICY,), path=ROOT_PATH, display_name=ROOT_POLICY, renewable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A token that was made."""
+
+    entry: TokenEntry
+    token_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """A token that lives longer now."""
+
+    entry: TokenEntry
+    ttl: int  # seconds from now
+    warnings: tuple[str, ...]

@@ -4,11 +4,11 @@ They follow Vault's token store in order, so that of several mistakes the same o
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from custody.base.duration import parse_seconds
 from custody.base.errors import BadRequest
+from custody.token.asked import Asked, Plan, Times, Way
 from custody.token.entry import (
     BATCH_TYPE,
     ROOT_POLICY,
@@ -29,62 +29,6 @@ _UNSAFE = re.compile(r"[^a-zA-Z0-9-]")
 _NO_ROLE = TokenRole(name="")
 _ALIAS_IDLE = "There are no entities in this version: the entity alias ties the token to none."
 _ID_IDLE = "A batch token has no ID that could be chosen: the ID was ignored."
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The fields of a request for a token; durations as they came."""
-
-    id: str = ""
-    policies: tuple[str, ...] = ()
-    meta: Mapping[str, str] = field(default_factory=dict)
-    no_parent: bool = False
-    no_default_policy: bool = False
-    renewable: bool = True
-    ttl: object = ""
-    explicit_max_ttl: object = ""
-    period: object = ""
-    display_name: str = ""
-    num_uses: int = 0
-    type: str = ""
-    entity_alias: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """By which request the token is asked for."""
-
-    path: str  # whole path, such as auth/token/create
-    sudo: bool  # the caller has root or sudo on that path
-    orphan: bool = False  # the path itself makes orphans
-    role: TokenRole | None = None
-    remote: str = ""  # the caller's address
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A token that may be made, and what the caller should know of it."""
-
-    spec: Spec
-    orphan: bool
-    id: str  # the id that was chosen, or empty
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Times:
-    """What was found of a token's life, in seconds; 0 is none.
-
-    `own_*` are what the token itself keeps, as it was asked for: what its role says is read there
-    when it is renewed.
-    """
-
-    ttl: int
-    explicit_max: int
-    period: int
-    own_explicit_max: int
-    own_period: int
-    warnings: tuple[str, ...]
 
 
 def plan(caller: TokenEntry, asked: Asked, way: Way, limits: Limits) -> Plan:
@@ -180,7 +124,7 @@ def _kind(asked: Asked, role: TokenRole | None) -> str:
     return asked.type
 
 
-def _check_batch(times: _Times, uses: int, policies: tuple[str, ...]) -> None:
+def _check_batch(times: Times, uses: int, policies: tuple[str, ...]) -> None:
     for name, value in (
         ("explicit_max_ttl", times.explicit_max),
         ("num_uses", uses),
@@ -245,7 +189,7 @@ def _quoted(names: Iterable[str]) -> str:
     return "[" + " ".join(f'"{name}"' for name in names) + "]"
 
 
-def _times(asked: Asked, way: Way, limits: Limits, *, root: bool) -> _Times:
+def _times(asked: Asked, way: Way, limits: Limits, *, root: bool) -> Times:
     role, warnings = way.role or _NO_ROLE, list[str]()
     own_explicit = _seconds("explicit_max_ttl", asked.explicit_max_ttl)
     own_period = _seconds("period", asked.period)
@@ -263,7 +207,7 @@ def _times(asked: Asked, way: Way, limits: Limits, *, root: bool) -> _Times:
     else:
         ttl, capped = grant(Terms(wanted, period, explicit), limits)
         warnings += capped
-    return _Times(
+    return Times(
         ttl=ttl,
         explicit_max=explicit,
         period=period,

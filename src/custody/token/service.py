@@ -8,8 +8,6 @@ Functions that revoke answer with the hashes that went, so that whoever composes
 what belongs to those tokens in the same transaction.
 """
 
-from dataclasses import dataclass
-
 import msgspec
 
 from custody.base.clock import NANOSECOND
@@ -18,7 +16,16 @@ from custody.base.ids import Source
 from custody.base.store import Rows, Table, Transaction
 from custody.crypto.mac import Authenticator
 from custody.token import roles
-from custody.token.entry import SPENT, WRAPPING_POLICIES, Handle, Spec, TokenEntry, decode_entry
+from custody.token.entry import (
+    SPENT,
+    WRAPPING_POLICIES,
+    Created,
+    Handle,
+    Renewed,
+    Spec,
+    TokenEntry,
+    decode_entry,
+)
 from custody.token.lifetime import Limits, Terms, ceiling, grant, lesser
 from custody.token.rows import (
     HASH,
@@ -38,23 +45,6 @@ MAX_ORPHANED = 1_000  # descendants that one revoke_orphan may rewrite
 
 class RoleGone(BadRequest, MultiError):
     """The token's role is not there any more: 400, in the multi-error spelling."""
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """A token that was made."""
-
-    entry: TokenEntry
-    token_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Renewed:
-    """A token that lives longer now."""
-
-    entry: TokenEntry
-    ttl: int  # seconds from now
-    warnings: tuple[str, ...]
 
 
 def hash_id(salt: Authenticator, token: str) -> bytes:

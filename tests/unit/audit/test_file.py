@@ -17,7 +17,8 @@ import pytest
 
 from custody.audit.broker import Broker
 from custody.audit.device import DeviceFailed
-from custody.audit.file import FileDevice, FileOptions, check_file, make_file
+from custody.audit.file import FileDevice, check_file, make_file
+from custody.audit.file_options import FileOptions
 from custody.audit.kinds import KINDS, Kind
 from custody.audit.record import RequestEntry, ResponseEntry
 from custody.audit.stream import Stream

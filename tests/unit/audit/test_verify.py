@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from custody.audit.chain import ZERO, Head, after, link
+from custody.audit.chain import after, link
+from custody.audit.head import ZERO, Head
 from custody.audit.verify import Finding, verify
 
 RECORD = b'{"time":"2026-11-22T15:48:35.2Z","type":"request","request":{"id":"%d"}}'

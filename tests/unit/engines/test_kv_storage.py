@@ -4,7 +4,7 @@ import pytest
 
 from custody.base.codec import CorruptRecord
 from custody.base.errors import NotFound
-from custody.engines.kv.v2.records import State
+from custody.engines.kv.v2.schema import State
 from custody.plugin.route import Op
 from custody.testing.engine import MountedEngine
 from custody.testing.storage import MemoryStorage

@@ -6,7 +6,7 @@ import pytest
 
 from custody.base.clock import NANOSECOND, rfc3339
 from custody.base.errors import BadRequest, NotFound
-from custody.engines.kv.v2.records import MAX_VERSIONS
+from custody.engines.kv.v2.schema import MAX_VERSIONS
 from custody.plugin.route import Op
 from custody.testing.engine import MountedEngine
 

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custody.base.errors import BadRequest
+from custody.token.asked import Asked, Plan, Way
 from custody.token.entry import TokenEntry
 from custody.token.lifetime import Limits
-from custody.token.plan import Asked, Plan, Way, clean_policies, plan
+from custody.token.plan import clean_policies, plan
 
 LIMITS = Limits(default_ttl=2_764_800, max_ttl=2_764_800)
 ROOT = TokenEntry(accessor="a", accessor_hash=b"a", policies=("root",))

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from custody.base.errors import BadRequest
 from custody.testing.tables import MemoryTables
 from custody.token import roles
+from custody.token.asked import Asked, Plan, Way
 from custody.token.entry import TokenEntry
 from custody.token.lifetime import Limits
-from custody.token.plan import Asked, Plan, Way, plan
+from custody.token.plan import plan
 from custody.token.roles import TokenRole
 
 LIMITS = Limits(default_ttl=768 * 3600, max_ttl=768 * 3600)

@@ -7,7 +7,7 @@ from custody.base.store import Table
 from custody.crypto.mac import Authenticator
 from custody.testing.tokens import SALT, TokenBench, accessor_hash, token_hash
 from custody.token import clearing, service
-from custody.token.entry import SPENT, Spec, TokenEntry, decode_entry
+from custody.token.entry import SPENT, Renewed, Spec, TokenEntry, decode_entry
 from custody.token.lifetime import Limits
 from custody.token.rows import SPENT_GRACE_NS
 
@@ -28,7 +28,7 @@ def use(bench: TokenBench, name: str) -> TokenEntry:
         return service.use(txn, token_hash(name), bench.now_ns)
 
 
-def renew(bench: TokenBench, name: str, increment: int = 0) -> service.Renewed:
+def renew(bench: TokenBench, name: str, increment: int = 0) -> Renewed:
     with bench.tables.transaction() as txn:
         return service.renew(txn, token_hash(name), increment, bench.now_ns, LIMITS)
 

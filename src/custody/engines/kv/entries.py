@@ -5,19 +5,14 @@ ending in `/`, or of a secret's object (16). The root directory's id is eight ze
 and never used again: a name used again is a new object.
 """
 
-from custody.base.codec import Record, decode, encode
+from custody.base.codec import decode, encode
+from custody.engines.kv.entry import Entry
 from custody.plugin.storage import Storage
 
 DIRECTORY = b"D"
 PLAIN_PAYLOAD = b"P"  # | object id: what version 1 keeps of a secret, and version 2 takes over
 ROOT_DIRECTORY = bytes(8)
 DIRECTORY_ID, OBJECT_ID = 8, 16  # bytes
-
-
-class Entry(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """A name in a directory."""
-
-    id: bytes
 
 
 def read_entry(storage: Storage, directory: bytes, name: bytes) -> bytes | None:

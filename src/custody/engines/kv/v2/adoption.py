@@ -4,7 +4,7 @@ from typing import Final
 
 from custody.engines.kv.entries import PLAIN_PAYLOAD
 from custody.engines.kv.v2 import records
-from custody.engines.kv.v2.records import Config, Metadata, Version
+from custody.engines.kv.v2.schema import Config, Metadata, Version
 from custody.plugin.storage import Storage
 
 KEYS_PER_SECRET: Final = 3  # rows that one secret changes

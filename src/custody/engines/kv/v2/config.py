@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from custody.base.duration import go_string
 from custody.base.errors import BadRequest
 from custody.engines.kv.v2 import records
-from custody.engines.kv.v2.records import SECOND, Config
+from custody.engines.kv.v2.records import SECOND
+from custody.engines.kv.v2.schema import MAX_VERSIONS, Config
 from custody.plugin.fields import Duration, Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.storage import Storage
@@ -64,5 +65,5 @@ def write_config(request: Request, storage: Storage) -> None:
 
 def check_max_versions(value: int) -> None:
     """Raises BadRequest unless `value` versions can be kept; 0 means: inherit."""
-    if not 0 <= value <= records.MAX_VERSIONS:
-        raise BadRequest(f"max_versions must be from 0 to {records.MAX_VERSIONS}")
+    if not 0 <= value <= MAX_VERSIONS:
+        raise BadRequest(f"max_versions must be from 0 to {MAX_VERSIONS}")

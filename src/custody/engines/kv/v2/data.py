@@ -7,7 +7,7 @@ from custody.engines.kv import directory
 from custody.engines.kv.v2 import objects, records
 from custody.engines.kv.v2.absent import no_root, no_secret
 from custody.engines.kv.v2.merge import merge_patch
-from custody.engines.kv.v2.records import Config, Metadata, State, Version
+from custody.engines.kv.v2.schema import Config, Metadata, State, Version
 from custody.plugin.fields import Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.storage import Storage

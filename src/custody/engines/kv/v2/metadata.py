@@ -12,7 +12,8 @@ from custody.engines.kv.v2.absent import no_root, no_secret
 from custody.engines.kv.v2.config import check_max_versions
 from custody.engines.kv.v2.custom import read_custom
 from custody.engines.kv.v2.merge import merge_patch
-from custody.engines.kv.v2.records import SECOND, Config, Metadata, State
+from custody.engines.kv.v2.records import SECOND
+from custody.engines.kv.v2.schema import Config, Metadata, State
 from custody.plugin.fields import Duration, Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.storage import Storage

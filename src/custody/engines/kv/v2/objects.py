@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from custody.base.clock import rfc3339
 from custody.engines.kv import directory
 from custody.engines.kv.v2 import records
-from custody.engines.kv.v2.records import SECOND, Config, Metadata, Version
+from custody.engines.kv.v2.records import SECOND
+from custody.engines.kv.v2.schema import Config, Metadata, State, Version
 from custody.plugin.storage import Storage
 
 Shown = dict[str, object]
@@ -90,7 +91,7 @@ def show_version(metadata: Metadata, number: int, version: Version) -> Shown:
         "created_time": rfc3339(version.created_ns),
         "custom_metadata": metadata.custom or None,
         "deletion_time": show_time(version.deletion_ns),
-        "destroyed": version.state is records.State.DESTROYED,
+        "destroyed": version.state is State.DESTROYED,
         "version": number,
     }
 

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from custody.base.codec import decode, encode
 from custody.engines.kv.v2 import records
 from custody.engines.kv.v2.data import deleted
-from custody.engines.kv.v2.records import METADATA, Metadata, State, Version
+from custody.engines.kv.v2.records import METADATA
+from custody.engines.kv.v2.schema import Metadata, State, Version
 from custody.plugin.route import Survival
 
 Changes = Mapping[bytes, bytes | None]

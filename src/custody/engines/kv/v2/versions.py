@@ -11,7 +11,7 @@ from custody.base.errors import BadRequest
 from custody.engines.kv.v2 import objects, records
 from custody.engines.kv.v2.absent import no_root
 from custody.engines.kv.v2.data import deleted
-from custody.engines.kv.v2.records import Metadata, State, Version
+from custody.engines.kv.v2.schema import Metadata, State, Version
 from custody.plugin.fields import Fields, Strings
 from custody.plugin.request import Reply, Request
 from custody.plugin.storage import Storage

@@ -1,0 +1,9 @@
+"""A name in a directory, as it is stored."""
+
+from custody.base.codec import Record
+
+
+class Entry(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A name in a directory."""
+
+    id: bytes
