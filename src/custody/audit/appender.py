@@ -30,6 +30,7 @@ from custody.audit.chain import after, link
 from custody.audit.device import DeviceFailed
 from custody.audit.head import Head
 from custody.base.clock import Clock, rfc3339
+from custody.base.errors import unchained
 
 _ATTEMPTS: Final = 4  # times that the file may change under one batch
 _TAIL: Final = 80  # bytes of our last line that are looked for; they hold the digest before it
@@ -137,7 +138,7 @@ class Appender:
             found = self._path.stat()
         except FileNotFoundError:
             links = os.fstat(file.fd).st_nlink
-            raise _Lost("renamed" if links else "removed") from None
+            raise unchained(_Lost("renamed" if links else "removed")) from None
         if (found.st_ino, found.st_dev) != (file.inode, file.device):
             raise _Lost("replaced")
         if file.tail and os.pread(file.fd, len(file.tail), file.end - len(file.tail)) != file.tail:

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from custody.audit.broker import Broker
 from custody.barrier.barrier import Barrier
 from custody.base.clock import Clock
 from custody.base.ids import Source
 from custody.base.store import Store
 from custody.core.call import Call
 from custody.core.desk import Settings
-from custody.core.ports import Custodian, Journal, Metrics
+from custody.core.ports import Custodian, Devices, Journal, Metrics
 from custody.plugin.route import Engine
 
 
@@ -23,7 +22,7 @@ class Parts:
 
     store: Store
     barrier: Barrier
-    broker: Broker
+    broker: Devices
     custodian: Custodian
     metrics: Metrics
     journal: Journal

@@ -12,6 +12,7 @@ from custody.base.errors import (
     CustodyError,
     PermissionDenied,
     Unavailable,
+    unchained,
 )
 from custody.base.store import StaleDecision, Transaction
 from custody.core import outbox
@@ -105,7 +106,7 @@ class Pipeline:
             if not act.committed:
                 raise
             await self._undeliver(outcome.reply)
-            raise AuditFailed("committed but not recorded") from None
+            raise unchained(AuditFailed("committed but not recorded")) from None
         if act.committed:
             self._recorded.add(event_id)
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from custody.audit.record import Entry
+from custody.audit.table import AuditTable, DeviceConfig
 from custody.barrier.meta import SealChange
 from custody.base.secret import Secret
 from custody.core.ceremony import AnyOutcome, AnyStep
@@ -115,6 +117,34 @@ class Journal(Protocol):
 
         It ends once `may`, which is asked again and again, says no. Raises TooManyRequests.
         """
+        ...
+
+
+class Devices(Protocol):
+    """The audit devices, as `custody.audit.broker.Broker` has them."""
+
+    def use(self, table: AuditTable) -> None:
+        """Record to the devices of `table` from now on."""
+        ...
+
+    async def record(self, *entries: Entry) -> None:
+        """Return once a device has kept all. Raises AuditFailed."""
+        ...
+
+    def hash(self, path: str, text: str) -> str:
+        """What `text` looks like in the records of the device at `path`. Raises BadRequest."""
+        ...
+
+    async def probe(self, path: str, config: DeviceConfig) -> None:
+        """Write a test record to a device about to be enabled. Raises BadRequest."""
+        ...
+
+    async def contains(self, event_ids: set[str], since_ns: int) -> set[str]:
+        """Those of `event_ids` that a device already holds. Raises DeviceFailed."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was taken; from then on every record is refused."""
         ...
 
 

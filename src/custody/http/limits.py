@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, Self
 
-from custody.base.errors import BadRequest, RequestTimeout, TooLarge
+from custody.base.errors import BadRequest, RequestTimeout, TooLarge, unchained
 
 KIB: Final = 1024
 MAX_HEADER_BYTES: Final = 64 * KIB
@@ -50,7 +50,7 @@ async def read_body(
         async with asyncio.timeout(seconds):
             return await _read_chunks(receive, bound, limit)
     except TimeoutError:
-        raise RequestTimeout("the request's body did not arrive in time") from None
+        raise unchained(RequestTimeout("the request's body did not arrive in time")) from None
 
 
 class Upload:
@@ -77,7 +77,7 @@ class Upload:
             async with asyncio.timeout(min(self._seconds, self._left)):
                 message = await self._receive()
         except TimeoutError:
-            raise RequestTimeout("the request's body did not arrive in time") from None
+            raise unchained(RequestTimeout("the request's body did not arrive in time")) from None
         self._left -= time.monotonic() - began
         if message["type"] == "http.disconnect":
             raise BadRequest("the client left before its body was whole")

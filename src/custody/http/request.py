@@ -15,6 +15,7 @@ from custody.base.errors import (
     NotFound,
     PathTooLong,
     UnsupportedMediaType,
+    unchained,
 )
 from custody.base.secret import Secret
 from custody.http.limits import (
@@ -139,7 +140,9 @@ def read_wrap_ttl(text: str) -> int:
     try:
         seconds = parse_seconds(text)
     except BadRequest as error:
-        raise BadRequest(f"error parsing X-Vault-Wrap-TTL header: {error.messages[0]}") from None
+        raise unchained(
+            BadRequest(f"error parsing X-Vault-Wrap-TTL header: {error.messages[0]}")
+        ) from None
     if seconds < 0:
         raise BadRequest(
             "error parsing X-Vault-Wrap-TTL header: requested wrap ttl cannot be negative"
@@ -175,7 +178,7 @@ def _decode_path(raw_path: bytes) -> str:
     try:
         path = raw_path.decode()
     except UnicodeDecodeError:
-        raise BadRequest("the path is not UTF-8") from None
+        raise unchained(BadRequest("the path is not UTF-8")) from None
     if not path.isprintable():
         raise BadPath
     return path
@@ -221,7 +224,7 @@ def _read_query(query_string: bytes) -> dict[str, str]:
             parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
         )
     except ValueError:
-        raise BadRequest("the query is not UTF-8") from None
+        raise unchained(BadRequest("the query is not UTF-8")) from None
 
 
 def _operation(method: str, query: Mapping[str, str]) -> Op:
@@ -281,7 +284,7 @@ def _read_form(body: bytes) -> Mapping[str, Any]:
             max_num_fields=MAX_FORM_FIELDS,
         )
     except ValueError:
-        raise BadRequest("error parsing form data") from None
+        raise unchained(BadRequest("error parsing form data")) from None
     for name, value in pairs:
         known = fields.get(name)
         if known is None:
@@ -297,9 +300,9 @@ def _read_json(body: bytes) -> Mapping[str, Any]:
     except (msgspec.MsgspecError, ValueError) as error:
         if body.isspace():
             return {}
-        raise BadRequest(f"failed to decode JSON input: {_json_fault(error)}") from None
+        raise unchained(BadRequest(f"failed to decode JSON input: {_json_fault(error)}")) from None
     except RecursionError:
-        raise BadRequest("failed to decode JSON input: nested too deeply") from None
+        raise unchained(BadRequest("failed to decode JSON input: nested too deeply")) from None
     if value is None:
         return {}
     if not isinstance(value, dict):

@@ -34,7 +34,7 @@ from custody.core.ceremony import AnyOutcome, AnyStep
 from custody.core.desk import Settings
 from custody.core.node import Node
 from custody.core.parts import Parts
-from custody.core.ports import Initialised, SealStatus, Unsealing
+from custody.core.ports import Devices, Initialised, SealStatus, Unsealing
 from custody.http.app import App, Scope
 from custody.plugin.route import Engine
 from custody.seals.config import SHAMIR
@@ -284,7 +284,7 @@ class MemoryServer:
         source: Source | None = None,
         audited: bool = True,
         store: Store | None = None,
-        broker: type[Broker] = Broker,
+        broker: Callable[[Mapping[str, Kind], Clock, Source], Devices] = Broker,
         data_path: str = "",
         seal: Seal | None = None,
         given_up: Sequence[Named] = (),

@@ -7,7 +7,10 @@ import msgspec
 
 from custody.audit.broker import Broker
 from custody.audit.device import DeviceFailed
+from custody.audit.kinds import Kind
 from custody.audit.record import Entry, RequestEntry
+from custody.base.clock import Clock
+from custody.base.ids import Source
 from custody.base.store import Table
 from custody.core.act import Act
 from custody.core.confine import MountStorage, MountTransaction
@@ -40,15 +43,17 @@ class ActingRecorder(Recorder):
         return event_ids & {record.get("custody", {}).get("event_id") for record in self.records}
 
 
-class ActingBroker(Broker):
+class ActingBroker:
     """A broker that does something between a record and what waits for it.
 
     Not the device: while one batch is being kept no other is handed to it, so a device that waits
     for a request that is recorded, too, would wait for ever.
     """
 
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
+    def __init__(self, kinds: Mapping[str, Kind], clock: Clock, source: Source) -> None:
+        self._broker = broker = Broker(kinds, clock, source)
+        self.use, self.hash, self.probe = broker.use, broker.hash, broker.probe
+        self.contains, self.close = broker.contains, broker.close
         self._hooks: list[tuple[str, Hook]] = []
 
     def upon(self, path: str, hook: Hook) -> None:
@@ -57,7 +62,7 @@ class ActingBroker(Broker):
 
     async def record(self, *entries: Entry) -> None:
         """Record, then do what is to be done."""
-        await super().record(*entries)
+        await self._broker.record(*entries)
         paths = [entry.path for entry in entries if isinstance(entry, RequestEntry)]
         for planned in [planned for planned in self._hooks if planned[0] in paths]:
             self._hooks.remove(planned)

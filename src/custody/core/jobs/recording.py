@@ -11,11 +11,10 @@ name it, the client never learned it, and it ends with its TTL.
 
 import logging
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final
 
 from custody.audit import table as audit_table
-from custody.audit.record import Caller, Entry, Mount, RequestEntry, ResponseEntry
-from custody.audit.table import AuditTable
+from custody.audit.record import Caller, Mount, RequestEntry, ResponseEntry
 from custody.base.clock import NANOSECOND, Clock
 from custody.base.codec import CorruptRecord
 from custody.base.errors import AuditFailed
@@ -25,27 +24,11 @@ from custody.core.commit import Commit
 from custody.core.damage import named
 from custody.core.jobs.job import POLL, JobStore
 from custody.core.outbox import RECOVER_AFTER_NS
-from custody.core.ports import Metrics
+from custody.core.ports import Devices, Metrics
 
 WATCHED: Final = 5000  # rows looked at in one round
 BATCH: Final = 100  # rows settled by one run
 _log = logging.getLogger(__name__)
-
-
-class Devices(Protocol):
-    """The audit devices, as `custody.audit.broker.Broker` has them."""
-
-    def use(self, table: AuditTable) -> None:
-        """Record to the devices of `table` from now on."""
-        ...
-
-    async def record(self, *entries: Entry) -> None:
-        """Return once a device has kept all. Raises AuditFailed."""
-        ...
-
-    async def contains(self, event_ids: set[str], since_ns: int) -> set[str]:
-        """Those of `event_ids` that a device already holds. Raises DeviceFailed."""
-        ...
 
 
 class Recording:

@@ -3,7 +3,7 @@
 Names lie on disk as UTF-8, so that byte order on disk is the order of a LIST.
 """
 
-from custody.base.errors import BadRequest
+from custody.base.errors import BadRequest, unchained
 
 MAX_PATH = 2048  # bytes
 MAX_SEGMENT = 400  # bytes
@@ -39,7 +39,7 @@ def encode_name(name: str) -> bytes:
     try:
         return name.encode()
     except UnicodeEncodeError:
-        raise BadRequest("path is not valid UTF-8") from None
+        raise unchained(BadRequest("path is not valid UTF-8")) from None
 
 
 def decode_name(name: bytes) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from custody.base.codec import CorruptRecord, decode, encode
-from custody.base.errors import BadRequest
+from custody.base.errors import BadRequest, unchained
 from custody.engines.kv.v2.schema import Config, Metadata
 from custody.plugin.route import MIB
 from custody.plugin.storage import Storage
@@ -76,7 +76,9 @@ def read_payload(storage: Storage, object_id: bytes, number: int) -> dict[str, A
         return _payloads.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # not chained: the cause may quote the secret
-        raise CorruptRecord(f"object {object_id.hex()}: version {number} is no JSON") from None
+        raise unchained(
+            CorruptRecord(f"object {object_id.hex()}: version {number} is no JSON")
+        ) from None
 
 
 def write_payload(storage: Storage, object_id: bytes, number: int, payload: bytes) -> None:
