@@ -40,7 +40,12 @@ class Acceptor:
             self.costs = {port_of(fd): OUTER, port_of(inner): DESCRIPTORS - OUTER}
             fd = inner
         self.edge = Edge(listener, pipeline, source, clients)
-        self.serving = Serving(listener, fd, self.edge.application, connections)
+        try:
+            self.serving = Serving(listener, fd, self.edge.application, connections)
+        except BadListener:
+            if self._relay is not None:
+                self._relay.close()
+            raise
         if self._relay is not None:
             self._relay.accept()
 
@@ -135,6 +140,7 @@ class Acceptors:
         await asyncio.wait([following.serving.task], timeout=_SETTLE)
         if following.serving.task.done():
             _log.error("not reloaded: the certificate of %s cannot be served", listener.address)
+            await following.end()
             return
         self._acceptors[place] = following
         self._retired[last] = task = asyncio.create_task(last.retire())

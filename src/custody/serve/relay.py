@@ -72,7 +72,12 @@ class Relay:
         if self._accepting:
             self._accepting = False
             self._loop.remove_reader(self._outer)
-            self._outer.close()
+
+    def close(self) -> None:
+        """Give back what is held by a relay that never began, or has ended."""
+        self.accept_nobody()
+        self._outer.close()
+        self.inner.close()
 
     async def end(self) -> None:
         """Pass on what the HTTP server has said last, and close everything."""
@@ -82,7 +87,7 @@ class Relay:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.inner.close()
+        self.close()
 
     # -- accepting
 

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
+from custody.serve.acceptors import Acceptors
+from custody.serve.idle import descriptors
 from custody.serve.listeners import Serving, bind
-from custody.serve.settings import Listener
+from custody.serve.settings import TLS, Listener, ProxyProtocol
+from custody.testing.server import MemoryServer
 
 LISTENER = Listener("127.0.0.1", 0)
 
@@ -65,5 +69,38 @@ def test_who_is_connected_stays_and_who_comes_is_served_by_the_next() -> None:
             with connection(port) as new:
                 assert await asyncio.to_thread(name, new) == "second"
             await asyncio.wait_for(second.stop(), 10)
+
+    asyncio.run(scene())
+
+
+async def health(port: int) -> int:
+    def ask() -> int:
+        with connection(port) as link:
+            link.request("GET", "/v1/sys/health")
+            return link.getresponse().status
+
+    return await asyncio.to_thread(ask)
+
+
+@pytest.mark.parametrize("proxies", [None, ProxyProtocol("use_always")])
+def test_a_certificate_that_cannot_be_used_changes_nothing(proxies: ProxyProtocol | None) -> None:
+    async def scene() -> None:
+        node = MemoryServer()
+        plain = Listener("127.0.0.1", 0, proxy_protocol=proxies)
+        with bind(plain) as listening:
+            port = listening.getsockname()[1]
+            acceptors = Acceptors([plain], [listening.fileno()], node.node, node.source, 100)
+            assert await health(port) == 501  # not initialised: it answers
+            await asyncio.sleep(0.5)
+            held = descriptors()
+            broken = msgspec.structs.replace(
+                plain, tls=TLS("/nowhere/cert.pem", "/nowhere/key.pem")
+            )
+            await acceptors.reload([broken])
+            assert descriptors() <= held
+            for _ in range(20):
+                assert await health(port) == 501
+            await acceptors.stop()
+            await acceptors.end()
 
     asyncio.run(scene())
