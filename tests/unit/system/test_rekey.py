@@ -162,7 +162,7 @@ async def test_what_a_rekey_refuses(base: str, again: str, none: str, nonce_text
         assert await server.ask(400, "POST", f"{base}/update", **sent) == [
             "given key has already been provided during this generation operation"
         ]
-        sent["key"] = "00" * 32 + "01"
+        sent["key"] = "00" * 32 + ("02" if share.endswith("01") else "01")  # another's place
         assert await server.ask(400, "POST", f"{base}/update", **sent) == [
             (
                 "failed to read root key: invalid key: failed to decrypt keys from storage: "
