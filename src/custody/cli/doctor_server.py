@@ -1,5 +1,6 @@
 """What `custody doctor` asks a server: can it be reached, is it open, recorded, and on time."""
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -130,12 +131,30 @@ def _audited(client: "Client") -> Iterator[Diagnosis]:
         return  # this token may not know
     if devices:
         yield well(_AUDIT, f"{len(devices)} enabled: {', '.join(sorted(devices))}")
+        yield from _apart(devices)
     else:
         yield fail(
             _AUDIT,
             "none is enabled: nothing is recorded",
             "custody audit enable file file_path=/var/log/custody/audit.log",
         )
+
+
+def _apart(devices: Mapping[str, Any]) -> Iterator[Diagnosis]:
+    """Whether each device has a file of its own: one of the configuration may have come later."""
+    owners: dict[str, str] = {}
+    for path in sorted(devices):
+        options = devices[path].get("options") or {}
+        file = os.path.normpath(options.get("file_path") or options.get("path") or "")
+        if not file.startswith("/"):
+            continue
+        owner = owners.setdefault(file, path)
+        if owner != path:
+            yield fail(
+                _AUDIT,
+                f"{owner} and {path} write to one file, {file}, which both take for damaged",
+                f"custody audit disable {path.rstrip('/')}, and name it another file",
+            )
 
 
 def _whole(client: "Client") -> Iterator[Diagnosis]:

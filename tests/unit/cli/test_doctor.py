@@ -80,6 +80,19 @@ def test_no_audit_device_and_a_root_token_are_named(cli: CLI, health: dict[str, 
     assert cli("doctor")[0] == 1
 
 
+def test_two_audit_devices_on_one_file_are_named(
+    cli: CLI, server: Any, health: dict[str, Any]
+) -> None:
+    assert health
+    for name, file in (("a/", "/log/a"), ("b/", "/log/x/../a"), ("c/", "stdout"), ("d/", "stdout")):
+        server.vault.audit[name] = {"type": "file", "options": {"file_path": file}}
+    wrong = {text: fix for text, (state, fix) in findings(cli).items() if state == "fail"}
+    assert wrong == {
+        "a/ and b/ write to one file, /log/a, which both take for damaged":
+            "custody audit disable b, and name it another file",
+    }  # fmt: skip
+
+
 def test_rows_that_are_not_as_written_are_named(
     cli: CLI, server: Any, health: dict[str, Any]
 ) -> None:
