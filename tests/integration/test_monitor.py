@@ -116,3 +116,17 @@ def test_who_may_not_watch_is_told_so(node: Server) -> None:
     assert watch.end() == 2
     assert watch.lines[0] == "Error starting monitor: Error making API request.\n"
     assert watch.shows("permission denied")
+
+
+def test_a_bundle_for_who_helps_holds_the_log_of_its_time(node: Server) -> None:
+    place = node.directory / "bundle"
+    words = ["debug", "-target=log", "-duration=3s", "-compress=false", f"-output={place}"]
+    environment = {**os.environ, "CUSTODY_ADDR": node.address, "CUSTODY_TOKEN": node.token}
+    with subprocess.Popen([CUSTODY, *words], env=environment) as process:  # noqa: S603 our own
+        eventually(lambda: _reloaded(node) and (place / "custody.log").exists())
+        assert process.wait(20) == 0
+    text = (place / "custody.log").read_text()
+    assert "reloaded" in text
+    assert (place / "custody.log").stat().st_mode & 0o777 == 0o600
+    index = json.loads((place / "index.json").read_text())
+    assert (index["output"], index["errors"]) == (["custody.log"], [])

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
@@ -30,9 +31,35 @@ _FIRST_REFUSAL = 300  # redirects that were not followed, and errors
 _SHOWN_PARAMETERS = frozenset({"list", "version", "after", "limit"})
 _LONGEST_RAW = 500  # characters of an answer that is not ours, in an error
 _PIECE = 64 * 1024  # bytes
+_SOON = 0.01  # seconds
 _PASSING = frozenset({412, 500, 502, 503, 504})  # may be another answer a moment later
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0  # seconds between repetitions of a read
 _TO_TLS = b"Client sent an HTTP request to an HTTPS server"
+
+
+Reads = Callable[[http.client.HTTPResponse, socket.socket], Iterator[bytes]]
+
+
+def _whole(response: http.client.HTTPResponse, _line: socket.socket) -> Iterator[bytes]:
+    """What is there to be read, in pieces."""
+    while piece := response.read(_PIECE):
+        yield piece
+
+
+def _as_it_comes(
+    response: http.client.HTTPResponse, line: socket.socket, seconds: float | None
+) -> Iterator[bytes]:
+    """What is said, as it is said, for `seconds` or for ever."""
+    end = None if seconds is None else time.monotonic() + seconds
+    while True:
+        line.settimeout(None if end is None else max(_SOON, end - time.monotonic()))
+        try:
+            piece = response.read1(_PIECE)
+        except TimeoutError:
+            return
+        if not piece:
+            return
+        yield piece
 
 
 class Readable(Protocol):
@@ -122,12 +149,15 @@ class Client:
         for _ in self._pieces(Request("POST", path), file, size):
             pass
 
-    def follow(self, path: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
+    def follow(
+        self, path: str, parameters: Mapping[str, Any], seconds: float | None = None
+    ) -> Iterator[bytes]:
         """What the server says at `path` as it says it, however long it is silent between.
 
-        Raises RemoteError.
+        For `seconds` where they are given. Raises RemoteError.
         """
-        return self._pieces(Request("GET", path, _pairs(parameters)), patient=True)
+        reads = partial(_as_it_comes, seconds=seconds)
+        return self._pieces(Request("GET", path, _pairs(parameters)), reads=reads)
 
     def _pieces(
         self,
@@ -135,7 +165,7 @@ class Client:
         file: Readable | None = None,
         size: int = 0,
         *,
-        patient: bool = False,
+        reads: Reads = _whole,
     ) -> Iterator[bytes]:
         if self._connection.show is not Show.ANSWER:
             raise Instead(_described(self._connection, request))
@@ -157,11 +187,7 @@ class Client:
             if response.status >= _FIRST_REFUSAL:
                 answer = self._decoded(request, response.status, response.read())
                 self._checked(request, Answer(response.status, answer))
-            if patient:
-                line.settimeout(None)
-            read = response.read1 if patient else response.read
-            while piece := read(_PIECE):
-                yield piece
+            yield from reads(response, line)
         except (OSError, http.client.HTTPException) as error:
             where = f"{address.scheme}://{address.netloc}"
             raise RemoteError(_failure(error, where, self._connection.timeout)) from error

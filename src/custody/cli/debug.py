@@ -6,6 +6,7 @@ their owner's alone. An interruption ends it early and keeps what there is.
 
 import contextlib
 import json
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,10 +29,12 @@ _TARGETS: Mapping[str, Mapping[str, str]] = {
     "config": {"config": "sys/config/state/sanitized"},
     "ha": {"ha_status": "sys/ha-status", "leader": "sys/leader"},
     "host": {"host_info": "sys/host-info"},
+    "log": {},  # comes by itself, see `_Log`
     "metrics": {"metrics": "sys/metrics"},
     "requests": {"requests": "sys/in-flight-req"},
     "server-status": {"health": "sys/health", "seal_status": "sys/seal-status"},
 }
+_LOG, _LOG_FILE, _MONITOR = "log", "custody.log", "sys/monitor"
 _OFTENER = frozenset({"metrics"})  # asked for at -metrics-interval
 _SHORTEST = 5  # seconds between two looks, as in Vault
 
@@ -66,6 +69,36 @@ class _Findings:
             self.errors.append({"timestamp": now, "target": target, "error": text})
 
 
+class _Log(threading.Thread):
+    """Writes what the server logs into a file, for so many seconds from its start."""
+
+    def __init__(self, client: "Client", path: Path, seconds: int) -> None:
+        super().__init__(daemon=True)
+        self._client = client
+        self._path = path
+        self._seconds = seconds
+        self.errors: list[dict[str, str]] = []
+
+    def finish(self) -> None:
+        """Wait for its end, if it has begun."""
+        if self.ident is not None:
+            self.join()
+
+    def run(self) -> None:
+        """Take lines as they come; the file is there once there is one."""
+        lines = self._client.follow(_MONITOR, {"log_level": "debug"}, self._seconds)
+        try:
+            for piece in lines:
+                self._path.touch(mode=0o600)
+                with self._path.open("ab") as file:
+                    file.write(piece)
+        except (CommandError, OSError) as error:
+            text = error.text if isinstance(error, RemoteError) else str(error)
+            now = rfc3339(SystemClock().now_ns())
+            last = text.strip().splitlines()[-1]
+            self.errors.append({"timestamp": now, "target": _LOG, "error": last})
+
+
 def run(context: Context) -> int:
     """Look again and again, then write what was found."""
     clock, options = SystemClock(), context.options
@@ -76,16 +109,23 @@ def run(context: Context) -> int:
     for target in targets:
         if target not in _TARGETS:
             raise UsageError(f"unknown target {target}: there is {', '.join(sorted(_TARGETS))}")
-    paths = (path for target in targets for path in _TARGETS[target].values())
+    paths = [path for target in targets for path in _TARGETS[target].values()]
+    paths += [_MONITOR] if _LOG in targets else []
     context.needs(*(Request("GET", path) for path in paths), one=False)
     began = clock.now_ns()
     place = _place(context, began)
     findings = _Findings()
     client = context.client().preparing()
+    log = _Log(client, place / _LOG_FILE, duration)
+    if _LOG in targets:
+        log.start()
     with context.progress("Watching") as progress, contextlib.suppress(KeyboardInterrupt):
         for passed, due in _looks(duration, interval, often, targets):
             progress.show(passed, duration, f"until {rfc3339(began + duration * NANOSECOND)}")
             findings.look(client, due, clock)
+        log.finish()
+    findings.errors += log.errors
+    logged = [_LOG_FILE] if (place / _LOG_FILE).exists() else []
     index = {
         "version": __version__,
         "vault_address": _address(context),
@@ -94,7 +134,7 @@ def run(context: Context) -> int:
         "metrics_interval_seconds": often,
         "targets": targets,
         "timestamp": rfc3339(began),
-        "output": sorted(f"{name}.json" for name in findings.files),
+        "output": sorted([*(f"{name}.json" for name in findings.files), *logged]),
         "errors": findings.errors,
     }
     return _written(context, place, {"index": index, **findings.files})
