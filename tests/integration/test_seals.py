@@ -1,14 +1,18 @@
 """Automatic seals on a real node: it opens when it starts and when its custodian died."""
 
+import contextlib
+import http.client
 import os
 import secrets
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 from tests.harness import CUSTODY, Server, eventually, kill_all
 
+from custody.seals.transit import TIMEOUT
 from custody.testing.transit import TransitServer
 
 STANZA = 'seal "static" {{ current_key_id = "one"\n current_key = "file://{file}" }}\n'
@@ -148,6 +152,36 @@ def test_another_servers_key_opens_it_and_people_do_when_that_is_gone_for_good(
                 server.expect(200, "PUT", "sys/unseal", {"key": share})
             assert server.expect(200, "GET", "secret/data/a").data["data"] == {"a": "1"}
             assert kms.token not in server.log.read_text()
+
+
+def test_sealing_waits_for_no_seal_that_is_silent(tmp_path: Path) -> None:
+    with TransitServer() as kms:
+        kms.make_key("unseal")
+        settings = TRANSIT.format(address=kms.address, token=kms.token)
+        with Server(tmp_path, settings=settings) as server:
+            shares = _begin(server)
+            asked = len(kms.requests)
+            kms.awake.clear()
+            token = server.token
+            waiting = threading.Thread(target=_rotate_root_key, args=(server, token))
+            waiting.start()
+            eventually(lambda: len(kms.requests) > asked)
+            began = time.monotonic()
+            server.expect(204, "PUT", "sys/seal")
+            assert time.monotonic() - began < TIMEOUT / 2
+            eventually(lambda: server.answers() and not _is_open(server))
+            kms.awake.set()
+            waiting.join()
+            time.sleep(1.5)  # the steward looks each second
+            assert not _is_open(server)
+            for share in shares[:2]:
+                server.expect(200, "PUT", "sys/unseal", {"key": share})
+            assert server.expect(200, "GET", "secret/data/a").data["data"] == {"a": "1"}
+
+
+def _rotate_root_key(server: Server, token: str) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException), server.client(token) as client:
+        client.call("PUT", "sys/rotate/root")
 
 
 def _error(server: Server) -> str:

@@ -11,7 +11,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -35,6 +36,7 @@ from custody.serve.seal_config import ConfiguredSeal, open_active, plan_of
 from custody.serve.wire import first_rows
 
 MEMBER_DEADLINE = 5.0  # seconds to take or drop a keyring
+SEAL_PATIENCE = 1.0  # seconds that sealing waits for another change of the keys
 KEEP_AGAIN, KEEP_LONGEST = 1.0, 60.0  # seconds between two tries to keep the seal's token alive
 STEWARD = "steward"
 Tell = Callable[[SealAll | Opened | Restart | SetLevel], None]
@@ -170,6 +172,7 @@ class Custodian:
 
     async def _open(self) -> None:
         await self._hand_out()
+        self._still_open()
         self._slot.add("unseals")
         self._shut = False
         self._tell(Opened())
@@ -182,7 +185,7 @@ class Custodian:
         return self._status()
 
     async def _seal(self) -> m.Result:
-        async with self._lock:
+        async with self._lock_or_not():
             self._keeper.forget()
             self._keeper.reset()
             await self._all(lambda channel: channel.call(m.DropKeyring()))
@@ -190,6 +193,21 @@ class Custodian:
         _log.info("sealed")
         self._tell(SealAll())
         return m.Done()
+
+    @asynccontextmanager
+    async def _lock_or_not(self) -> AsyncIterator[None]:
+        """The lock, unless it is not to be had soon: a step of a ceremony may wait for a seal that
+        is silent, and sealing waits for none. What was forgotten meanwhile nobody opens with.
+        """
+        try:
+            await asyncio.wait_for(self._lock.acquire(), SEAL_PATIENCE)
+        except TimeoutError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     async def _install(self, meta: list[tuple[bytes, bytes]]) -> m.Result:
         async with self._lock:
@@ -203,10 +221,7 @@ class Custodian:
 
         If the steward cannot, the node is sealed again and its error raised.
         """
-        keyring = self._keeper.keyring
-        if keyring is None:
-            raise Unavailable("sealed meanwhile")
-        call = _take(keyring)
+        call = _take(self._still_open())
         try:
             await self._to_steward(call)
         except CustodyError:
@@ -214,7 +229,14 @@ class Custodian:
             await self._all(lambda channel: channel.call(m.DropKeyring()))
             self._tell(SealAll(shut=False))
             raise
+        self._still_open()
         await self._all(lambda channel: channel.call(call), but=STEWARD)
+
+    def _still_open(self) -> Keyring:
+        keyring = self._keeper.keyring
+        if keyring is None:
+            raise Unavailable("sealed meanwhile")
+        return keyring
 
     async def _to_steward(self, call: m.TakeKeyring) -> None:
         for member in [one for one in self._members if one.role == STEWARD]:

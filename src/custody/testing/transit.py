@@ -4,7 +4,8 @@
         server.make_key("unseal")
         TransitKey(server.address, "transit", "unseal", Secret(server.token))
 
-It knows one token, and can be told to be out of order, to lose a key, or to let its token expire.
+It knows one token, and can be told to be out of order, to lose a key, to let its token expire, or
+to fall silent.
 """
 
 import base64
@@ -29,6 +30,8 @@ class TransitServer:
     def __init__(self, certificate: Path | None = None, private_key: Path | None = None) -> None:
         self.token = "transit-token-" + SystemSource().random(12).hex()
         self.out_of_order = False  # answers 503 to everything
+        self.awake = threading.Event()  # while it is not set, requests are taken and not answered
+        self.awake.set()
         self.renewals = 0
         self.token_ttl = 0  # seconds; 0: the token does not expire
         self.requests: list[str] = []
@@ -61,6 +64,7 @@ class TransitServer:
     def answer(self, method: str, path: str, token: str, body: Mapping[str, Any]) -> Reply:
         """The answer to one request, as Vault gives it."""
         self.requests.append(f"{method} {path}")
+        self.awake.wait()
         if self.out_of_order:
             return 503, {"errors": ["Vault is sealed"]}
         if token != self.token:
