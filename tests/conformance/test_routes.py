@@ -343,3 +343,15 @@ def test_help_tells_what_each_parameter_is(case: Case) -> None:
             assert f"    {name} ({one.kind})\n        {one.told}\n" in answer.json["help"]
 
     on_server(test)
+
+
+def test_data_are_repeated_at_the_top_where_old_clients_read_them_there() -> None:
+    system = catalog.load()["system"]
+    assert {route.pattern for route in system.routes if route.top} == {
+        "audit", "audit-hash/{path...}", "auth", "auth/{path...}", "auth/{path...}/tune",
+        "capabilities", "capabilities-accessor", "capabilities-self", "config/cors",
+        "config/auditing/request-headers", "config/auditing/request-headers/{header:any}",
+        "ha-status", "key-status", "mounts", "mounts/{path...}", "mounts/{path...}/tune",
+        "policy", "policy/{name...}", "rekey/backup", "rekey/recovery-key-backup", "remount",
+        "rotate/recovery/backup", "rotate/root/backup", "wrapping/wrap",
+    }  # fmt: skip

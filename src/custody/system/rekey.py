@@ -257,6 +257,7 @@ class _Paths:
                     Op.READ: reads(self.read_backup, shows=Backup),
                     Op.DELETE: writes(self.remove_backup),
                 },
+                top=True,
                 help=f"Kept copies of PGP-encrypted shares of the {what}.",
             ),
         )  # fmt: skip
