@@ -54,6 +54,10 @@ def remount(request: Request, txn: SystemTransaction) -> Reply:
     mounts.move(txn.txn, entry, target)
     migration = Migration(new_uuid(request.source), source, target)
     migrations.remember(txn.txn, migration)
+    request.warn(
+        f"The mount is at {target} from now on. Policies and clients that name {source} are not "
+        "changed by that."
+    )
     return Reply(data={"migration_id": migration.id})
 
 

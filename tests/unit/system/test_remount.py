@@ -14,6 +14,7 @@ async def move(server: MemoryServer, source: str, target: str) -> str:
     body = {"from": source, "to": target}
     moved = await server.expect(200, "POST", "sys/remount", token=server.root_token, body=body)
     assert moved.json["migration_id"] == moved.data["migration_id"]
+    assert f"name {source}/ are not changed" in moved.warnings[0]
     return str(moved.data["migration_id"])
 
 
