@@ -81,7 +81,7 @@ def _builtin(number: int, path: str, kind: str, description: str) -> MountEntry:
         accessor=f"{prefix}_{identifier.hex()[-8:]}",
         uuid=f"00000000-0000-4000-8000-{number:012x}",
         description=description,
-        config=MountConfig(),
+        config=MountConfig(passthrough_request_headers=("Accept",) if path == "sys/" else ()),
         local=path == "cubbyhole/",
         seal_wrap=path == "sys/",
     )

@@ -17,7 +17,7 @@ async def test_a_mount_is_listed_with_every_field() -> None:
         }  # fmt: skip
         assert (mount["type"], mount["options"]) == ("kv", {"version": "2"})
         assert mount["accessor"].startswith("kv_")
-        assert "sys/" in found["data"]
+        assert found["data"]["sys/"]["config"]["passthrough_request_headers"] == ["Accept"]
 
 
 async def test_auth_mounts_are_listed_without_their_prefix() -> None:
