@@ -1,10 +1,12 @@
 """Owns the way of a record to the devices: it returns once one device has kept it, or raises.
 
 All records of one turn of the event loop go to each device as one batch. A device that fails is
-counted and tried again with the next batch; one that hangs is passed over until it is back.
+counted, told in the log, and tried again with the next batch; one that hangs is passed over until
+it is back.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -22,22 +24,42 @@ from custody.base.errors import AuditFailed, BadRequest
 from custody.base.ids import Source, new_uuid
 
 DEADLINE_NS: Final = 2 * NANOSECOND
+_QUIET_NS: Final = 60 * NANOSECOND
 _GRACE_TURNS: Final = 4  # from a thread's answer to its batch being settled, and one more
+_log = logging.getLogger(__name__)
 
 
 class _Slot:
     """A device with its encoder and counts."""
 
-    __slots__ = ("config", "counters", "device", "encoder", "hangs")
+    __slots__ = (
+        "config", "counters", "device", "encoder", "hangs", "path", "quiet_until_ns", "told",
+    )  # fmt: skip
 
     def __init__(
-        self, config: DeviceConfig, form: Format, device: Device, counters: Counters
+        self, path: str, config: DeviceConfig, form: Format, device: Device, counters: Counters
     ) -> None:
+        self.path = path
         self.config = config
         self.device = device
         self.encoder = Encoder(config.key, form)
         self.counters = counters
         self.hangs = False
+        self.told = False  # that it fails is in the log, and not that it keeps records again
+        self.quiet_until_ns = 0  # on the boot clock
+
+    def fails(self, reason: str, now_ns: int) -> None:
+        """Log why it keeps no record, once a minute: each refused request has the same reason."""
+        self.counters.last_error = reason
+        if now_ns >= self.quiet_until_ns:
+            self.quiet_until_ns = now_ns + _QUIET_NS
+            self.told = True
+            _log.error("audit device %s keeps no records: %s", self.path, reason)
+
+    def keeps(self) -> None:
+        """Log that it keeps records again, where that it did not is in the log."""
+        self.told = False
+        _log.info("audit device %s keeps records again", self.path)
 
 
 class _Batch:
@@ -204,7 +226,7 @@ class Broker:
             device = self._make(path, config)
         except BadRequest as error:
             form, device = Format(), Broken(str(error))
-        return _Slot(config, form, device, counters)
+        return _Slot(path, config, form, device, counters)
 
     def _make(self, path: str, config: DeviceConfig) -> Device:
         kind = self._kinds.get(config.type)
@@ -245,7 +267,7 @@ class Broker:
         def settle(taken: asyncio.Future[None]) -> None:
             self._running.discard(taken)
             slot.hangs = False
-            _count(slot.counters, taken, len(batch.waiters))
+            self._count(slot, taken, len(batch.waiters))
             kept = _accepted(taken, len(batch.waiters))
             batch.accept(kept)
             batch.pending.discard(slot)
@@ -257,6 +279,19 @@ class Broker:
                 self._open.popleft()
 
         return settle
+
+    def _count(self, slot: _Slot, taken: asyncio.Future[None], size: int) -> None:
+        kept = _accepted(taken, size)
+        counters = slot.counters
+        counters.batches += 1
+        counters.accepted += kept
+        counters.failed += size - kept
+        if kept < size:
+            error = None if taken.cancelled() else taken.exception()
+            reason = str(error) if isinstance(error, DeviceFailed) else "device defect"
+            slot.fails(reason, self._clock.boot_ns())
+        elif slot.told:
+            slot.keeps()
 
     def _land(self, batch: _Batch) -> None:
         """A device has kept `batch`, or none will: what gathered meanwhile may go."""
@@ -283,7 +318,7 @@ class Broker:
             batch = self._open.popleft()
             for slot in batch.pending:
                 slot.hangs = True
-                slot.counters.last_error = "no answer before the deadline"
+                slot.fails("no answer before the deadline", now)
             batch.fail("no audit device accepted the record before the deadline")
             self._land(batch)
         if self._open:
@@ -298,13 +333,3 @@ def _accepted(taken: asyncio.Future[None], size: int) -> int:
     if error is None:
         return size
     return error.accepted if isinstance(error, DeviceFailed) else 0
-
-
-def _count(counters: Counters, taken: asyncio.Future[None], size: int) -> None:
-    kept = _accepted(taken, size)
-    counters.batches += 1
-    counters.accepted += kept
-    counters.failed += size - kept
-    if kept < size:
-        error = None if taken.cancelled() else taken.exception()
-        counters.last_error = str(error) if isinstance(error, DeviceFailed) else "device defect"

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -156,6 +157,28 @@ def test_when_every_device_fails_nothing_passes(request_entry: RequestEntry) -> 
         assert bench.broker.counters["a/"].last_error == "full"
 
     asyncio.run(run())
+
+
+def test_the_log_says_once_why_a_device_keeps_nothing_and_when_it_does_again(
+    request_entry: RequestEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene() -> None:
+        bench = Bench("good/", "bad/")
+        bench.devices["bad/"].error = DeviceFailed("/srv/audit.log: Read-only file system")
+        for _ in range(3):
+            await bench.broker.record(request_entry)
+        await asyncio.sleep(0)
+        for error in (None, DeviceFailed("again"), None):
+            bench.devices["bad/"].error = error
+            await bench.broker.record(request_entry)
+            await asyncio.sleep(0)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(scene())
+    assert [record.getMessage() for record in caplog.records] == [
+        "audit device bad/ keeps no records: /srv/audit.log: Read-only file system",
+        "audit device bad/ keeps records again",
+    ]
 
 
 def test_records_kept_before_a_batch_failed_are_acknowledged(request_entry: RequestEntry) -> None:
