@@ -1,6 +1,7 @@
 """Every example of every command's help works, and so it does with what -output-policy prints."""
 
 import base64
+import http.client
 import io
 import json
 import re
@@ -309,9 +310,14 @@ def test_an_example_for_a_new_server_works(line: str, bench: Bench, tmp_path: Pa
         code, out, err = bench.run(here, bench.token("everything"), new.address)
         assert code == (2 if "-status" in line else 0), out + err
         if ":8300" in line:
-            eventually(new.answers)
-            status = new.expect(200, "GET", "sys/seal-status").body
-            assert (status["initialized"], status["sealed"]) == (True, True)
+            eventually(lambda: _is_initialised(new))
+
+
+def _is_initialised(node: Server) -> bool:
+    try:
+        return bool(node.call("GET", "sys/init").body["initialized"])
+    except (OSError, http.client.HTTPException):  # a restored node hangs up on its clients once
+        return False
 
 
 def test_no_example_and_no_command_is_left_out() -> None:

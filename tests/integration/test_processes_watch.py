@@ -6,7 +6,7 @@ import sys
 _SCENE = """
 import os, socket, subprocess, sys, threading, time
 from custody.base.clock import SystemClock
-from custody.serve import notify, page
+from custody.serve import journal, notify, page
 from custody.serve.children import Child, CUSTODIAN
 from custody.serve.settings import Settings
 from custody.serve.supervisor import Around, Supervisor
@@ -14,7 +14,12 @@ from custody.serve.supervisor import Around, Supervisor
 SCRIPT = "import os, sys, time; os.write(int(sys.argv[1]), b'r'); time.sleep(60)"
 started = []
 
+fd = page.create()
+journal.lay_out(fd)
+shared = page.Page(fd)
+
 class Nursery:
+    page = fd
     settings = Settings(data_path="/", listeners=[], workers=1, drain=1.0)
 
     def _start(self, role, slot, now_ns):
@@ -30,8 +35,6 @@ class Nursery:
 
     def member(self, role, slot, line, now_ns):
         return self._start(role, slot, now_ns)
-
-shared = page.Page(page.create())
 
 def scene():
     BODY
