@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.harness import Server
+from tools import compile as compiled
 
 _ROOT_ONLY = "needs_root"
 
@@ -18,7 +19,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name our marker."""
+    """Name our marker; test no other code than what stands in the sources."""
+    if compiled.stale():
+        pytest.exit("the compiled modules are older than their sources: run make setup", 2)
     text = f"{_ROOT_ONLY}: reads other processes' memory or mounts; left out for other users"
     config.addinivalue_line("markers", text)
 

@@ -1,0 +1,104 @@
+"""Compiles the modules named in pyproject.toml in place; does nothing when they are current.
+
+`python -m tools.compile` is what `make setup` runs. With COMPILE=0 the compiled modules are removed
+instead, and the sources run as they are: for work on those very modules. Tests refuse to run on
+compiled modules that are older than their sources (`stale`).
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ROOT / "src"
+STAMP = ROOT / ".venv" / "compiled.stamp"
+_SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+
+
+def names() -> list[str]:
+    """The modules that are compiled, as paths below src/custody without suffix."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    compiled: list[str] = project["tool"]["custody"]["compiled"]
+    return compiled
+
+
+def built() -> list[Path]:
+    """The compiled modules that lie beside the sources."""
+    return sorted(SOURCES.rglob(f"*{_SUFFIX}"))
+
+
+def digest() -> str:
+    """Tells one state of what is compiled, and of what compiles it, from another."""
+    found = hashlib.sha256(sys.version.encode())
+    parts = ["setup.py", "requirements/dev.txt", *(f"src/custody/{name}.py" for name in names())]
+    for part in parts:
+        content = (ROOT / part).read_bytes()
+        found.update(f"{part}\0{len(content)}\0".encode() + content)
+    return found.hexdigest()
+
+
+def stale() -> bool:
+    """Whether there are compiled modules that are not those of the sources beside them."""
+    return bool(built()) and _stamp() != digest()
+
+
+def main() -> int:
+    """Compile, remove, or find nothing to do; the exit status."""
+    if os.environ.get("COMPILE") == "0":
+        _remove()
+        return 0
+    wanted = digest()
+    if _stamp() == wanted and len(built()) == len(names()) + 1:  # and what they share
+        return 0
+    _remove()
+    if not _can_compile():
+        print("setup: no C compiler here (gcc, libc6-dev, python3-dev): it runs, but more slowly")
+        return 0
+    print(f"setup: compiling {len(names())} modules, which takes a minute or two", flush=True)
+    _build()
+    STAMP.write_text(wanted)
+    return 0
+
+
+def _build() -> None:
+    """Build the extensions in place. Raises SystemExit with what the compiler said."""
+    with tempfile.TemporaryDirectory(prefix="custody-build-") as work:
+        done = subprocess.run(
+            [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace", "--build-temp", work],
+            cwd=ROOT,
+            env={**os.environ, "CUSTODY_COMPILE": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    shutil.rmtree(ROOT / "build", ignore_errors=True)
+    if done.returncode:
+        _remove()
+        sys.exit(f"setup: the modules do not compile\n{done.stdout[-4000:]}")
+
+
+def _can_compile() -> bool:
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    headers = Path(sysconfig.get_path("include")) / "Python.h"
+    return shutil.which(compiler) is not None and headers.is_file()
+
+
+def _stamp() -> str:
+    return STAMP.read_text() if STAMP.is_file() else ""
+
+
+def _remove() -> None:
+    for module in built():
+        module.unlink()
+    STAMP.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
