@@ -127,20 +127,23 @@ class Broker:
         self._slots = slots
         self._table = table
 
-    async def record(self, *entries: Entry) -> None:
-        """Return once at least one device has kept `entries`; at once if the table is empty.
+    def record(self, *entries: Entry) -> asyncio.Future[None]:
+        """Done once at least one device has kept `entries`; at once if the table is empty.
 
         Entries of one call follow each other on a device, and a device that kept the last of them
-        kept them all. Raises AuditFailed if none has within the deadline, or no table is in use.
+        kept them all. Raises AuditFailed if no table is in use, and once it is awaited if no device
+        has within the deadline.
         """
         slots = self._slots
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
         if not slots:
             if self._table is None:
                 raise AuditFailed("the audit devices are not known yet")
-            return
+            waiter.set_result(None)
+            return waiter
         # All is encoded before any is added: an entry that cannot be leaves the batch whole.
         records = [list(map(slot.encoder.encode, entries)) for slot in slots.values()]
-        loop = asyncio.get_running_loop()
         batch = self._batch
         if batch is None:
             # From here on, not from when it is handed on: what gathers behind a slow device, or
@@ -150,10 +153,9 @@ class Broker:
             loop.call_soon(self._flush)
         for lines, encoded in zip(batch.lines, records, strict=True):
             lines.extend(encoded)
-        waiter = loop.create_future()
         batch.waiters.extend((None,) * (len(entries) - 1))
         batch.waiters.append(waiter)
-        await waiter
+        return waiter
 
     def hash(self, path: str, text: str) -> str:
         """What `text` looks like in the records of the device at `path`. Raises BadRequest."""

@@ -36,4 +36,9 @@ class SystemClock:
 def rfc3339(ns: int) -> str:
     """`ns` since the epoch as RFC 3339 in UTC with nine digits: 2026-11-22T13:14:50.103464463Z."""
     seconds, fraction = divmod(ns, NANOSECOND)
-    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{fraction:09d}Z"
+    return f"{_second(seconds)}.{fraction:09d}Z"
+
+
+@lru_cache(maxsize=64)  # of what is written now, the second is mostly the same
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]

@@ -5,7 +5,7 @@ engine's own snapshot or transaction compares before it does anything. Denials a
 attempts, with the rule that decided; the caller is told nothing but that it is denied.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from typing import Final, NoReturn
 
 from custody.audit import record
@@ -30,7 +30,7 @@ from custody.core import help as help_pages
 from custody.core.call import Call
 from custody.core.case import Case, Outcome, Standing
 from custody.core.confine import MountStorage, SystemRows
-from custody.core.damage import ANSWERED, named
+from custody.core.damage import named
 from custody.core.desk import Desk
 from custody.core.match import Match
 from custody.core.parts import Parts
@@ -53,7 +53,7 @@ CHECKED: Final = frozenset((Access.AUTHENTICATED, Access.SUDO))  # a token is as
 _NO_QUERY: Final[Mapping[str, str]] = {}
 
 
-class _Draft:
+class Draft:
     """A case while it is being put together; what is found before a denial is recorded with it."""
 
     __slots__ = ("acl", "decision", "match", "mount", "now_ns", "operation", "standing", "token",
@@ -90,34 +90,39 @@ class Gate:
         self._callers: views.Views[TokenEntry, views.Principal] = views.Views(views.Principal)
         self._standings = Standings()
 
-    async def admit(self, call: Call) -> tuple[Case, Outcome | None]:
-        """The admitted case, after a device has accepted the request's record.
+    def draft(self) -> Draft:
+        """What `admit` fills, and `denied` records."""
+        return Draft(self._clock.now_ns())
 
-        A plain read comes with its outcome, taken from the snapshot that decided it, and with
-        nothing recorded yet: the caller records both sides at once and discloses nothing before.
-        Raises what the caller may be told, after a device has accepted the denial's records.
+    def admit(self, call: Call, draft: Draft) -> tuple[Case, Outcome | Awaitable[None]]:
+        """The admitted case, and what to await before it acts: a device accepts its record.
+
+        A plain read comes with its outcome instead, taken from the snapshot that decided it, and
+        with nothing recorded yet: the caller records both sides at once and discloses nothing
+        before.
+        Raises what `denied` makes of it.
         """
-        draft = _Draft(self._clock.now_ns())
-        try:
-            with self._barrier.snapshot() as rows:
-                # Turning the clock back revives no token: the log's time never goes back.
-                draft.now_ns = max(draft.now_ns, self._barrier.floor_ns(rows))
-                case = self._decide(rows, call, draft)
-                if case.action.kind is Kind.READS and not (case.limited or call.wrap_ttl):
-                    return case, attempt(case, rows, self._desk)
-        except ANSWERED as found:
-            error = named(found, self._metrics)
-            if isinstance(error, PermissionDenied):
-                error = self.explain(call, error)
-            if not isinstance(error, AuditFailed):
-                await self._record_denial(call, draft, error)
-                if not isinstance(error, cidr.OutsideNetwork):
-                    await self._spend_denied(draft)
-            if error is found:
-                raise
-            raise error from found
-        await self._broker.record(case.entry)
-        return case, None
+        with self._barrier.snapshot() as rows:
+            # Turning the clock back revives no token: the log's time never goes back.
+            draft.now_ns = max(draft.now_ns, self._barrier.floor_ns(rows))
+            case = self._decide(rows, call, draft)
+            if case.action.kind is Kind.READS and not (case.limited or call.wrap_ttl):
+                return case, attempt(case, rows, self._desk)
+        return case, self._broker.record(case.entry)
+
+    async def denied(self, call: Call, draft: Draft, found: Exception) -> CustodyError:
+        """What the caller may be told of `found`, after a device has accepted the denial's records.
+
+        Raises AuditFailed.
+        """
+        error = named(found, self._metrics)
+        if isinstance(error, PermissionDenied):
+            error = self.explain(call, error)
+        if not isinstance(error, AuditFailed):
+            await self._record_denial(call, draft, error)
+            if not isinstance(error, cidr.OutsideNetwork):
+                await self._spend_denied(draft)
+        return error
 
     def explain(self, call: Call, denied: CustodyError) -> CustodyError:
         """What the caller is told instead where it is the wrapping token that is wrong."""
@@ -134,7 +139,7 @@ class Gate:
 
     async def record_refusal(self, call: Call, error: CustodyError) -> None:
         """Record that `call` is refused with `error` before anything is known of it."""
-        await self._record_denial(call, _Draft(self._clock.now_ns()), error)
+        await self._record_denial(call, Draft(self._clock.now_ns()), error)
 
     def engine_of(self, mount: mounts.MountEntry) -> RouteTable:
         """The routes of a mount's engine. Raises UnsupportedPath where its kind is not known."""
@@ -151,7 +156,7 @@ class Gate:
         self._broker.use(table)
         self._shown_headers = table.headers
 
-    def _decide(self, rows: View, call: Call, draft: _Draft) -> Case:
+    def _decide(self, rows: View, call: Call, draft: Draft) -> Case:
         if self._standings.moved(rows):
             try:
                 self._use_audit(rows)
@@ -176,7 +181,7 @@ class Gate:
             return None
         return self._desk.token_hash(text), call.op, call.path
 
-    def _again(self, rows: View, call: Call, draft: _Draft, standing: Standing) -> Case | None:
+    def _again(self, rows: View, call: Call, draft: Draft, standing: Standing) -> Case | None:
         """The case on what was decided before, None where that was about another operation."""
         request = self._request(call, draft, standing.shape, standing.below, standing.match)
         request.caller = standing.caller
@@ -193,7 +198,7 @@ class Gate:
         draft.acl, draft.decision = standing.acl, standing.decision
         return self._case(rows, call, draft, standing, request)
 
-    def _judge(self, rows: View, call: Call, draft: _Draft) -> tuple[Standing, Request]:
+    def _judge(self, rows: View, call: Call, draft: Draft) -> tuple[Standing, Request]:
         """What is decided from the rows. Raises CustodyError."""
         mount = draft.mount = mounts.resolve(rows, call.path)
         if mount is None or mount.engine == mounts.UPGRADING:
@@ -240,7 +245,7 @@ class Gate:
         return standing, request
 
     def _tell_create(
-        self, rows: View, call: Call, draft: _Draft, engine: Engine, request: Request
+        self, rows: View, call: Call, draft: Draft, engine: Engine, request: Request
     ) -> Collection[bytes]:
         """Find out whether a write creates, which is asked each time; the rows read for that."""
         match, mount, known = draft.match, draft.mount, set(rows.reads)
@@ -253,7 +258,7 @@ class Gate:
         return rows.reads.keys() - known
 
     def _case(
-        self, rows: View, call: Call, draft: _Draft, standing: Standing, request: Request
+        self, rows: View, call: Call, draft: Draft, standing: Standing, request: Request
     ) -> Case:
         request.caller, decision = standing.caller, standing.decision
         if decision is not None and decision.limit is not None:
@@ -270,7 +275,7 @@ class Gate:
     ) -> SystemRows | MountStorage:
         return SystemRows(rows, self._desk) if engine.system else MountStorage(rows, mount.id)
 
-    def _refuse_absent(self, rows: Rows, call: Call, draft: _Draft) -> NoReturn:
+    def _refuse_absent(self, rows: Rows, call: Call, draft: Draft) -> NoReturn:
         """A path without a mount, or without an engine just now: told only to who may ask."""
         draft.operation = _operation(call)
         self._authenticate(rows, call, draft)
@@ -279,12 +284,12 @@ class Gate:
             raise BadRequest(upgrading.TEXT)
         raise _no_route(call)
 
-    def _authenticate(self, rows: Rows, call: Call, draft: _Draft) -> None:
+    def _authenticate(self, rows: Rows, call: Call, draft: Draft) -> None:
         draft.token_hash, draft.token = authenticate(rows, self._desk, call.token, draft.now_ns)
         if draft.token.bound_cidrs:
             cidr.check(draft.token.bound_cidrs, call.remote_address)
 
-    def _authorise(self, rows: Rows, call: Call, draft: _Draft, *, sudo: bool) -> None:
+    def _authorise(self, rows: Rows, call: Call, draft: Draft, *, sudo: bool) -> None:
         if draft.token is None:
             raise PermissionDenied
         acl = draft.acl = policies.acl_for(rows, draft.token.policies, draft.now_ns)
@@ -303,7 +308,7 @@ class Gate:
             raise _no_route(call)
 
     def _request(
-        self, call: Call, draft: _Draft, mount: Mount, below: str, match: Match | None
+        self, call: Call, draft: Draft, mount: Mount, below: str, match: Match | None
     ) -> Request:
         return Request(
             id=call.id,
@@ -320,7 +325,7 @@ class Gate:
             upload=call.upload,
         )
 
-    def _entry(self, call: Call, draft: _Draft, error: str = "") -> RequestEntry:
+    def _entry(self, call: Call, draft: Draft, error: str = "") -> RequestEntry:
         caller = None
         if draft.token is not None:
             caller = self._callers.of(draft.token).audit_caller(draft.token_hash)
@@ -348,7 +353,7 @@ class Gate:
             subject=draft.standing,
         )
 
-    def _said(self, call: Call, draft: _Draft) -> record.Decision | None:
+    def _said(self, call: Call, draft: Draft) -> record.Decision | None:
         """What the policies said; with a denial, which of their rules came near to allowing it."""
         decision = draft.decision
         if decision is None:
@@ -357,14 +362,14 @@ class Gate:
             return self._decisions.of(decision)
         return views.audit_refusal(decision, draft.acl, draft.operation, call.path)
 
-    async def _record_denial(self, call: Call, draft: _Draft, error: CustodyError) -> None:
+    async def _record_denial(self, call: Call, draft: Draft, error: CustodyError) -> None:
         text = error.recorded
         entry = self._entry(call, draft, text)
         now_ns = max(self._clock.now_ns(), draft.now_ns)
         response = ResponseEntry(time_ns=now_ns, request=entry, error=text)
         await self._broker.record(entry, response)
 
-    async def _spend_denied(self, draft: _Draft) -> None:
+    async def _spend_denied(self, draft: Draft) -> None:
         """A denied request uses up one use of a limited token, as an allowed one does."""
         token, token_hash = draft.token, draft.token_hash
         if token is None or not token.num_uses:
@@ -384,7 +389,7 @@ class Gate:
         )
 
 
-def _caller(draft: _Draft, token: TokenEntry) -> Caller:
+def _caller(draft: Draft, token: TokenEntry) -> Caller:
     decision = draft.decision
     return Caller(
         id=draft.token_hash,

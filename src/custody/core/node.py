@@ -61,7 +61,12 @@ class Node:
         running = self._running
         running[call.id] = (call, self._clock.now_ns())
         try:
-            return await self._handle(call)
+            match = None if call.help else self._own_route(call.path)
+            if match is not None and self._answers_alone(match):
+                return await self._status(call, match)
+            if self.parts.barrier.sealed:
+                raise Sealed
+            return await self._pipeline.handle(call)
         except DAMAGE as found:  # where no case was there to record it with
             raise named(found, self.parts.metrics) from found
         finally:
@@ -134,14 +139,6 @@ class Node:
             versions.note(txn, __version__, now_ns)
 
         await self.parts.barrier.write(sync, essential=True)
-
-    async def _handle(self, call: Call) -> Answer:
-        match = None if call.help else self._own_route(call.path)
-        if match is not None and self._answers_alone(match):
-            return await self._status(call, match)
-        if self.parts.barrier.sealed:
-            raise Sealed
-        return await self._pipeline.handle(call)
 
     def _limit_of(self, path: str, token: Secret[str] | None, match: Match | None) -> int:
         with self.parts.barrier.snapshot() as rows:

@@ -50,7 +50,7 @@ class Pipeline:
         """The answer to `call`. Raises CustodyError; every outcome is on an audit device first."""
         for _ in range(ATTEMPTS):
             try:
-                return await self._answer(*await self._gate.admit(call))
+                return await self._answer(call)
             except StaleDecision:
                 continue  # what the decision was read from has changed: decide again
             except UnknownTerm as error:
@@ -70,17 +70,31 @@ class Pipeline:
             await self._gate.record_refusal(call, error)
             raise error from unknown
 
-    async def _answer(self, case: Case, outcome: Outcome | None) -> Answer:
-        act = Act(case, self._parts, self._desk)
-        if outcome is None:
-            outcome = await self._run(case, act)
-            await self._record(case, act, outcome)
-            await self._finish_use(case, act)
-        else:
+    async def _answer(self, call: Call) -> Answer:
+        draft = self._gate.draft()
+        try:
+            case, come = self._gate.admit(call, draft)
+        except ANSWERED as found:
+            error = await self._gate.denied(call, draft, found)
+            if error is found:
+                raise
+            raise error from found
+        if isinstance(come, Outcome):
+            outcome = come
             await self._broker.record(case.entry, self._response(case, outcome))
+        else:
+            await come
+            outcome = await self._act(case)
         if outcome.error is not None:
             raise outcome.error
         return answer_of(case.request, case.match.route, outcome.reply)
+
+    async def _act(self, case: Case) -> Outcome:
+        act = Act(case, self._parts, self._desk)
+        outcome = await self._run(case, act)
+        await self._record(case, act, outcome)
+        await self._finish_use(case, act)
+        return outcome
 
     async def _run(self, case: Case, act: Act) -> Outcome:
         kind = case.action.kind

@@ -4,7 +4,7 @@ The custodian alone holds the root key. It sees no store and no network: a worke
 stored blobs and writes back the blobs it answers with.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -127,8 +127,8 @@ class Devices(Protocol):
         """Record to the devices of `table` from now on."""
         ...
 
-    async def record(self, *entries: Entry) -> None:
-        """Return once a device has kept all. Raises AuditFailed."""
+    def record(self, *entries: Entry) -> Awaitable[None]:
+        """Done once a device has kept all. Raises AuditFailed, now or then."""
         ...
 
     def hash(self, path: str, text: str) -> str:

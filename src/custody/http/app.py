@@ -116,7 +116,12 @@ class App:
             return
         self.in_flight += 1
         try:
-            status, headers, body = await self._respond(scope, receive)
+            try:
+                status, headers, body = await self._answer(scope, receive)
+            except Disconnected:
+                return
+            except Exception as error:  # noqa: BLE001 the edge's last resort: 500 and silence
+                status, headers, body = self._failed(scope, error)
             self._pipeline.count(status)
             if self.closing and scope["http_version"].startswith("1"):
                 headers = [*headers, _CLOSE]
@@ -127,26 +132,20 @@ class App:
                 await send_body(scope[_FILE], receive, send)
                 return
             await send({"type": "http.response.body", "body": body})
-        except Disconnected:
-            return
         finally:
             self.in_flight -= 1
 
-    async def _respond(self, scope: Scope, receive: Receive) -> Encoded:
-        try:
-            return await self._answer(scope, receive)
-        except CustodyError as error:
+    def _failed(self, scope: Scope, error: Exception) -> Encoded:
+        """What is answered in place of an answer."""
+        if isinstance(error, CustodyError):
             return self._refused(scope, error)
-        except Redirect as redirect:
-            return encode_redirect(redirect.location)
-        except BadPath:
+        if isinstance(error, Redirect):
+            return encode_redirect(error.location)
+        if isinstance(error, BadPath):
             return encode_bad_path()
-        except Disconnected:
-            raise
-        except Exception as error:  # noqa: BLE001 the edge's last resort: 500 and silence
-            # Neither text nor traceback of an unknown error may be logged: both can quote a secret.
-            _log.error("internal error: %s at %s", type(error).__name__, _place(error))
-            return encode_error(INTERNAL, ("internal error",))
+        # Neither text nor traceback of an unknown error may be logged: both can quote a secret.
+        _log.error("internal error: %s at %s", type(error).__name__, _place(error))
+        return encode_error(INTERNAL, ("internal error",))
 
     async def _answer(self, scope: Scope, receive: Receive) -> Encoded:
         target = read_target(

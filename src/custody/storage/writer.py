@@ -64,7 +64,8 @@ class Group:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.outcomes: list[Outcome] = []
-        self.ran = threading.Semaphore(0)
+        self.ran = threading.Lock()  # held until the jobs have run; the loop's thread gives it back
+        self.ran.acquire()
         self.transaction: lmdb.Transaction | None = None
         self.written = False
         self.failure: Exception | None = None
