@@ -363,7 +363,7 @@ def test_data_that_cannot_be_encoded_raises_and_leaves_the_batch_whole(
         odd = msgspec.structs.replace(request_entry, data={"x": object()}, encoded={})
         good = bench.broker.record(request_entry)
         with pytest.raises(TypeError):
-            bench.broker.record(odd)
+            await bench.broker.record(odd)
         await good
         assert [len(device.kept) for device in bench.devices.values()] == [1, 1]
 
