@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from custody.serve import control, handoff
 from custody.serve.handoff import Handoff
+from custody.serve.listeners import Sockets
 from custody.serve.settings import Settings
 
 CUSTODIAN, STEWARD, WORKER = "custodian", "steward", "worker"
@@ -49,7 +50,7 @@ class Nursery:
     settings: Settings
     page: int
     board: int
-    listeners: Sequence[int]
+    sockets: Sockets
     environment: Mapping[str, str]
 
     def custodian(
@@ -71,7 +72,7 @@ class Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with ours, theirs:
             control.send(line, control.Attach(), ours)
-            listeners = self.listeners if role == WORKER else ()
+            listeners = self.sockets.of(slot) if role == WORKER else ()
             return self._start(role, slot, theirs.fileno(), listeners, now_ns)
 
     def _start(

@@ -30,13 +30,14 @@ from custody.serve import (
 )
 from custody.serve.backoff import Backoff
 from custody.serve.children import Child, Nursery
-from custody.serve.listeners import bind
+from custody.serve.listeners import Sockets
 from custody.serve.settings import Settings
 from custody.storage.lock import DataInUse, DataLock
 
 TICK = 0.5  # seconds between looks at the write stamps
 STUCK_NS = 5 * NANOSECOND
 SEAL_DRAIN = 1.0  # seconds that requests in flight get when the node is sealed
+_PATIENT = 1.0  # seconds that who connects may wait for a worker that is started anew
 _CUSTODIAN_SLOT, _STEWARD_SLOT, _FIRST_WORKER_SLOT = 0, 1, 2
 Loaded = tuple[Settings, list[str]]
 _log = logging.getLogger(__name__)
@@ -213,7 +214,10 @@ class Supervisor:
         self._page.base().add("respawns")
         now = self._clock.boot_ns()
         lived = (now - child.started_ns) / NANOSECOND
-        due_ns = now + int(self._backoff(child.slot).delay(lived) * NANOSECOND)
+        delay = self._backoff(child.slot).delay(lived)
+        if delay > _PATIENT and child.role == children.WORKER:
+            self._nursery.sockets.give_up(child.slot)
+        due_ns = now + int(delay * NANOSECOND)
         if child.role == children.CUSTODIAN:
             _log.error("the custodian is gone: the node is sealed")
             self._end_all(0.0, due_ns)
@@ -350,17 +354,16 @@ def main(argv: list[str]) -> int:
 
 
 def _serve(settings: Settings, around: Around) -> int:
-    sockets = [bind(listener) for listener in settings.listeners]
+    sockets = Sockets(settings.listeners)
     fd = page.create()
     journal.lay_out(fd)
     journal.write(fd, journal.SUPERVISOR, "supervisor")
-    fds = [one.fileno() for one in sockets]
-    nursery = Nursery(settings, fd, reload.board(), fds, config.child_environment())
+    nursery = Nursery(settings, fd, reload.board(), sockets, config.child_environment())
 
     def announce() -> None:
         urls = ", ".join(
             msgspec.structs.replace(listener, port=one.getsockname()[1]).url
-            for listener, one in zip(settings.listeners, sockets, strict=True)
+            for listener, one in zip(settings.listeners, sockets.first, strict=True)
         )
         print(f"custody is ready at {urls}", flush=True)  # noqa: T201 - the one line of output
         around.notifier.tell(notify.READY)

@@ -1,0 +1,69 @@
+"""The listening sockets of workers: one each, at an address that is the node's alone."""
+
+import socket
+from collections import Counter
+
+import pytest
+
+from custody.serve.listeners import Sockets, bind
+from custody.serve.settings import Listener
+
+LISTENER = Listener("127.0.0.1", 0)
+WORKERS = (2, 3)
+
+
+def connect(port: int, number: int) -> list[socket.socket]:
+    return [socket.create_connection(("127.0.0.1", port)) for _ in range(number)]
+
+
+def waiting(descriptor: int) -> int:
+    """How many connections wait there; they are taken and closed."""
+    count = 0
+    with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as listening:
+        listening.settimeout(0)
+        while True:
+            try:
+                taken, _ = listening.accept()
+            except BlockingIOError:
+                return count
+            taken.close()
+            count += 1
+
+
+def test_connections_are_dealt_out_to_all_workers() -> None:
+    sockets = Sockets([LISTENER])
+    held = {slot: sockets.of(slot)[0] for slot in WORKERS}
+    clients = connect(sockets.first[0].getsockname()[1], 200)
+    dealt = Counter({slot: waiting(descriptor) for slot, descriptor in held.items()})
+    for client in clients:
+        client.close()
+    assert dealt.total() == 200
+    assert min(dealt.values()) > 50  # by chance less once in 10^12 runs
+
+
+def test_a_worker_keeps_its_sockets_while_it_is_started_anew() -> None:
+    sockets = Sockets([LISTENER])
+    assert [sockets.of(slot) for slot in WORKERS] == [sockets.of(slot) for slot in WORKERS]
+
+
+def test_who_comes_while_a_worker_is_away_is_served_by_the_others() -> None:
+    sockets = Sockets([LISTENER])
+    port = sockets.first[0].getsockname()[1]
+    first, _ = (sockets.of(slot)[0] for slot in WORKERS)
+    for slot in WORKERS:
+        sockets.give_up(slot)  # of the last one the address is kept
+    clients = connect(port, 50)
+    assert waiting(first) == 50
+    again = sockets.of(WORKERS[1])[0]
+    clients += connect(port, 100)
+    assert waiting(again) > 0
+    for client in clients:
+        client.close()
+
+
+def test_the_address_is_the_nodes_alone() -> None:
+    sockets = Sockets([LISTENER])
+    sockets.of(2)
+    port = sockets.first[0].getsockname()[1]
+    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
+        bind(Listener("127.0.0.1", port))
