@@ -101,6 +101,11 @@ class Sockets:
         for one in held:
             one.close()
 
+    def close(self) -> None:
+        """Give up all, and the addresses."""
+        for one in [*self.first, *(one for held in self._held.values() for one in held)]:
+            one.close()
+
     def _new(self) -> list[socket.socket]:
         made: list[socket.socket] = []
         try:

@@ -368,4 +368,7 @@ def _serve(settings: Settings, around: Around) -> int:
         print(f"custody is ready at {urls}", flush=True)  # noqa: T201 - the one line of output
         around.notifier.tell(notify.READY)
 
-    return Supervisor(nursery, page.Page(fd), SystemClock(), around).run(announce)
+    try:
+        return Supervisor(nursery, page.Page(fd), SystemClock(), around).run(announce)
+    finally:
+        sockets.close()

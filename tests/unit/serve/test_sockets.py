@@ -2,6 +2,7 @@
 
 import socket
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +11,13 @@ from custody.serve.settings import Listener
 
 LISTENER = Listener("127.0.0.1", 0)
 WORKERS = (2, 3)
+
+
+@pytest.fixture
+def sockets() -> Iterator[Sockets]:
+    held = Sockets([LISTENER])
+    yield held
+    held.close()
 
 
 def connect(port: int, number: int) -> list[socket.socket]:
@@ -30,8 +38,7 @@ def waiting(descriptor: int) -> int:
             count += 1
 
 
-def test_connections_are_dealt_out_to_all_workers() -> None:
-    sockets = Sockets([LISTENER])
+def test_connections_are_dealt_out_to_all_workers(sockets: Sockets) -> None:
     held = {slot: sockets.of(slot)[0] for slot in WORKERS}
     clients = connect(sockets.first[0].getsockname()[1], 200)
     dealt = Counter({slot: waiting(descriptor) for slot, descriptor in held.items()})
@@ -41,13 +48,11 @@ def test_connections_are_dealt_out_to_all_workers() -> None:
     assert min(dealt.values()) > 50  # by chance less once in 10^12 runs
 
 
-def test_a_worker_keeps_its_sockets_while_it_is_started_anew() -> None:
-    sockets = Sockets([LISTENER])
+def test_a_worker_keeps_its_sockets_while_it_is_started_anew(sockets: Sockets) -> None:
     assert [sockets.of(slot) for slot in WORKERS] == [sockets.of(slot) for slot in WORKERS]
 
 
-def test_who_comes_while_a_worker_is_away_is_served_by_the_others() -> None:
-    sockets = Sockets([LISTENER])
+def test_who_comes_while_a_worker_is_away_is_served_by_the_others(sockets: Sockets) -> None:
     port = sockets.first[0].getsockname()[1]
     first, _ = (sockets.of(slot)[0] for slot in WORKERS)
     for slot in WORKERS:
@@ -61,8 +66,7 @@ def test_who_comes_while_a_worker_is_away_is_served_by_the_others() -> None:
         client.close()
 
 
-def test_the_address_is_the_nodes_alone() -> None:
-    sockets = Sockets([LISTENER])
+def test_the_address_is_the_nodes_alone(sockets: Sockets) -> None:
     sockets.of(2)
     port = sockets.first[0].getsockname()[1]
     with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
