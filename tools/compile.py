@@ -16,36 +16,39 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ROOT / "src"
-STAMP = ROOT / ".venv" / "compiled.stamp"
-_SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+STAMP = Path(".venv", "compiled.stamp")
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 
 
-def names() -> list[str]:
+def names(root: Path = ROOT) -> list[str]:
     """The modules that are compiled, as paths below src/custody without suffix."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = tomllib.loads((root / "pyproject.toml").read_text())
     compiled: list[str] = project["tool"]["custody"]["compiled"]
     return compiled
 
 
-def built() -> list[Path]:
-    """The compiled modules that lie beside the sources."""
-    return sorted(SOURCES.rglob(f"*{_SUFFIX}"))
+def built(root: Path = ROOT) -> list[Path]:
+    """The compiled modules that lie beside the sources, and the one that they share."""
+    return sorted((root / "src").rglob(f"*{SUFFIX}"))
 
 
-def digest() -> str:
+def digest(root: Path = ROOT) -> str:
     """Tells one state of what is compiled, and of what compiles it, from another."""
     found = hashlib.sha256(sys.version.encode())
-    parts = ["setup.py", "requirements/dev.txt", *(f"src/custody/{name}.py" for name in names())]
+    parts = [
+        "setup.py",
+        "requirements/dev.txt",
+        *(f"src/custody/{name}.py" for name in names(root)),
+    ]
     for part in parts:
-        content = (ROOT / part).read_bytes()
+        content = (root / part).read_bytes()
         found.update(f"{part}\0{len(content)}\0".encode() + content)
     return found.hexdigest()
 
 
-def stale() -> bool:
+def stale(root: Path = ROOT) -> bool:
     """Whether there are compiled modules that are not those of the sources beside them."""
-    return bool(built()) and _stamp() != digest()
+    return bool(built(root)) and _stamp(root) != digest(root)
 
 
 def main() -> int:
@@ -54,7 +57,7 @@ def main() -> int:
         _remove()
         return 0
     wanted = digest()
-    if _stamp() == wanted and len(built()) == len(names()) + 1:  # and what they share
+    if _stamp(ROOT) == wanted and len(built()) == len(names()) + 1:  # and what they share
         return 0
     _remove()
     if not _can_compile():
@@ -62,7 +65,7 @@ def main() -> int:
         return 0
     print(f"setup: compiling {len(names())} modules, which takes a minute or two", flush=True)
     _build()
-    STAMP.write_text(wanted)
+    (ROOT / STAMP).write_text(wanted)
     return 0
 
 
@@ -90,14 +93,15 @@ def _can_compile() -> bool:
     return shutil.which(compiler) is not None and headers.is_file()
 
 
-def _stamp() -> str:
-    return STAMP.read_text() if STAMP.is_file() else ""
+def _stamp(root: Path) -> str:
+    stamp = root / STAMP
+    return stamp.read_text() if stamp.is_file() else ""
 
 
 def _remove() -> None:
     for module in built():
         module.unlink()
-    STAMP.unlink(missing_ok=True)
+    (ROOT / STAMP).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

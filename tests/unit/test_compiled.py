@@ -1,0 +1,66 @@
+"""What is compiled: current, in use, and careful where compiled code differs."""
+
+import ast
+import importlib
+import shutil
+from pathlib import Path
+
+import pytest
+from tools import compile as compiled
+
+NAMES = compiled.names()
+
+
+def source(name: str) -> str:
+    return (compiled.ROOT / "src" / "custody" / f"{name}.py").read_text()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A project with the sources that are compiled."""
+    for part in ("setup.py", "pyproject.toml", "requirements/dev.txt"):
+        (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(compiled.ROOT / part, tmp_path / part)
+    for name in NAMES:
+        path = tmp_path / "src" / "custody" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source(name))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_compiled_is_what_runs(name: str) -> None:
+    module = importlib.import_module(f"custody.{name.replace('/', '.')}")
+    assert module.__file__ is not None
+    suffix = Path(module.__file__).suffix
+    assert suffix == (".so" if compiled.built() else ".py")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_error_shows_what_it_was_raised_over(name: str) -> None:
+    for node in ast.walk(ast.parse(source(name))):
+        if isinstance(node, ast.Raise) and isinstance(node.cause, ast.Constant):
+            raised = node.exc
+            assert isinstance(raised, ast.Call), f"{name}:{node.lineno}"
+            assert ast.unparse(raised.func) == "unchained", f"{name}:{node.lineno}"
+
+
+def test_a_change_of_any_source_is_seen(copy: Path) -> None:
+    digests = {compiled.digest(copy)}
+    for part in ("src/custody/http/app.py", "setup.py", "requirements/dev.txt"):
+        with (copy / part).open("a") as file:
+            file.write("# another line\n")
+        digests.add(compiled.digest(copy))
+    assert len(digests) == 4
+
+
+def test_what_was_compiled_from_other_sources_is_stale(copy: Path) -> None:
+    assert not compiled.stale(copy)  # nothing is compiled there
+    shutil.copy(__file__, copy / "src" / f"custody__mypyc{compiled.SUFFIX}")
+    assert compiled.stale(copy)
+    stamp = copy / compiled.STAMP
+    stamp.parent.mkdir()
+    stamp.write_text(compiled.digest(copy))
+    assert not compiled.stale(copy)
+    (copy / "src/custody/http/app.py").write_text("")
+    assert compiled.stale(copy)
