@@ -6,8 +6,9 @@ from typing import ClassVar, Final
 import msgspec
 
 from custody.audit.kinds import Kind
-from custody.base.codec import Record, decode, encode
+from custody.base.codec import decode, encode
 from custody.base.errors import BadRequest
+from custody.base.record import Record
 from custody.base.store import Rows, Table, Transaction
 
 KEY: Final = b"devices"

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from custody.base.codec import Record
+from custody.base.record import Record
 
 Operation = tuple[int, bytes, bytes]  # PUT or DELETE, raw key, SHA-256 of the ciphertext or empty
 

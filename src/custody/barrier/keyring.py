@@ -7,8 +7,9 @@ keyring encrypts the rows: without a scope's root key its rows stay shut.
 
 from dataclasses import dataclass, replace
 
-from custody.base.codec import CorruptRecord, Record, decode, encode
+from custody.base.codec import CorruptRecord, decode, encode
 from custody.base.ids import Source
+from custody.base.record import Record
 from custody.crypto import aead
 from custody.crypto.framing import frame
 from custody.crypto.kdf import hkdf

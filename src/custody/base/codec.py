@@ -4,9 +4,11 @@ A record read from a newer program keeps its schema number and can be read, but 
 to write it again: this program would drop what it does not know.
 """
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+
+from custody.base.record import Record
 
 
 class NewerRecord(Exception):
@@ -15,13 +17,6 @@ class NewerRecord(Exception):
 
 class CorruptRecord(Exception):
     """The bytes are not a record of this type."""
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of everything that is stored. `schema` 0 means: made by this program."""
-
-    SCHEMA: ClassVar[int] = 1
-    schema: int = 0
 
 
 R = TypeVar("R", bound=Record)

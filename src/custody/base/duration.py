@@ -29,10 +29,10 @@ def parse_ns(value: object) -> int:
     """
     if isinstance(value, bool):
         raise BadRequest(f'time: invalid duration "{value}"')
-    if isinstance(value, int | float):
-        if not abs(value) < _MAX_NS:  # nor NaN
-            raise BadRequest(f'time: invalid duration "{_start(value)}"')
-        return _bounded(int(Decimal(str(value)) * _SECOND), str(value))
+    if isinstance(value, int):
+        return _parse_number(str(value), small=abs(value) < _MAX_NS)
+    if isinstance(value, float):
+        return _parse_number(str(value), small=abs(value) < _MAX_NS)  # which NaN is not
     if not isinstance(value, str):
         raise BadRequest(f"time: invalid duration of type {type(value).__name__}")
     text = value.strip()
@@ -76,9 +76,14 @@ def _parse_parts(text: str) -> int:
     return sign * int(total)
 
 
-def _start(number: float) -> str:
+def _parse_number(text: str, *, small: bool) -> int:
+    if not small:
+        raise BadRequest(f'time: invalid duration "{_start(text)}"')
+    return _bounded(int(Decimal(text) * _SECOND), text)
+
+
+def _start(text: str) -> str:
     """The number, or its first digits: an error does not repeat thousands."""
-    text = str(number)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 

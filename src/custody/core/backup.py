@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from custody.base.codec import Record, decode, encode
+from custody.base.codec import decode, encode
+from custody.base.record import Record
 from custody.base.store import Rows, Table, Transaction
 from custody.core.ceremony import Target
 

@@ -1,6 +1,6 @@
 """What is kept of a commit until its record is on a device."""
 
-from custody.base.codec import Record
+from custody.base.record import Record
 
 
 class Commit(Record, frozen=True, kw_only=True):

@@ -6,8 +6,9 @@ is refused, whatever it asks for: a browser sent it on behalf of a page that nob
 
 from typing import Final
 
-from custody.base.codec import Record, decode
+from custody.base.codec import decode
 from custody.base.errors import BadRequest, MultiError, PermissionDenied
+from custody.base.record import Record
 from custody.base.store import Rows, Table
 from custody.core.call import CrossOrigin
 

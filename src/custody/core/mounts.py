@@ -10,9 +10,10 @@ from typing import Final
 
 import msgspec
 
-from custody.base.codec import Record, decode, encode
+from custody.base.codec import decode, encode
 from custody.base.errors import BadRequest
 from custody.base.ids import Source, new_uuid
+from custody.base.record import Record
 from custody.base.store import Rows, Table, Transaction
 
 MAX_MOUNT_PATH: Final = 400  # bytes

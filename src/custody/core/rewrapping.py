@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from custody.barrier.aging import TABLES, Aged, aged
 from custody.barrier.rows import View
-from custody.base.codec import Record, decode, encode
+from custody.base.codec import decode, encode
+from custody.base.record import Record
 from custody.base.store import Rows, StaleDecision, Table, Transaction
 
 _ROW: Final = b"rewrap"

@@ -3,7 +3,8 @@
 from typing import Final
 
 from custody.base.clock import NANOSECOND
-from custody.base.codec import Record, decode
+from custody.base.codec import decode
+from custody.base.record import Record
 from custody.base.store import Rows, Table
 from custody.core.ceremony import RotateKeyring
 from custody.core.parts import Parts

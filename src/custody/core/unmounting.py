@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from custody.base.clock import NANOSECOND
-from custody.base.codec import Record, decode, encode
+from custody.base.codec import decode, encode
+from custody.base.record import Record
 from custody.base.store import Rows, Table, Transaction, bounded
 from custody.core.mounts import MountEntry
 

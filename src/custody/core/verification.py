@@ -17,7 +17,8 @@ import msgspec
 from custody.barrier.finding import Finding
 from custody.barrier.scrub import PARTS, Checked
 from custody.base.clock import NANOSECOND
-from custody.base.codec import Record, decode, encode
+from custody.base.codec import decode, encode
+from custody.base.record import Record
 from custody.base.store import Rows, Table, Transaction
 from custody.core.parts import Parts
 

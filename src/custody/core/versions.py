@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-from custody.base.codec import Record, decode, encode
+from custody.base.codec import decode, encode
+from custody.base.record import Record
 from custody.base.store import Rows, Table, Transaction
 
 MAX_KEPT: Final = 200

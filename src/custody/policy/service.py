@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from custody.base import codec
 from custody.base.errors import BadRequest
+from custody.base.record import Record
 from custody.base.store import Rows, Table, Transaction
 from custody.policy import defaults
 from custody.policy.acl import ACL
@@ -26,7 +27,7 @@ _RETIRED = b"\xff"  # before a name: its last version. No name in UTF-8 starts s
 _COMPILED = Compiled()
 
 
-class PolicyEntry(codec.Record, frozen=True, kw_only=True, omit_defaults=True):
+class PolicyEntry(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One policy. Times in nanoseconds since the epoch; `expiration_ns` 0 is never."""
 
     name: str
@@ -41,7 +42,7 @@ class PolicyEntry(codec.Record, frozen=True, kw_only=True, omit_defaults=True):
         return 0 < self.expiration_ns < now_ns
 
 
-class RetiredPolicy(codec.Record, frozen=True, kw_only=True, omit_defaults=True):
+class RetiredPolicy(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What stays of a deleted policy: the number of its last version."""
 
     version: int

@@ -6,8 +6,8 @@ It is read while sealed (seal-status shows it) and authenticated once unsealed (
 
 from dataclasses import dataclass
 
-from custody.base.codec import Record
 from custody.base.errors import BadRequest
+from custody.base.record import Record
 from custody.crypto import shamir
 
 SHAMIR = "shamir"

@@ -4,8 +4,9 @@ import re
 from typing import Annotated, Final, TypedDict
 
 from custody.audit import table as audit_table
-from custody.base.codec import Record, decode, encode
+from custody.base.codec import decode, encode
 from custody.base.errors import BadRequest, NotFound
+from custody.base.record import Record
 from custody.base.store import Table
 from custody.core.confine import SystemRows, SystemTransaction
 from custody.plugin.fields import Fields, Strings

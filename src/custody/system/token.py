@@ -10,7 +10,6 @@ from custody.plugin.route import KIB, Access, Action, Engine, Handler, Op, Route
 from custody.plugin.shape import NULL, Keys
 from custody.system import token_roles
 from custody.system.token_creation import (
-    CreateFields,
     SystemRows,
     SystemTransaction,
     auth_of,
@@ -20,6 +19,7 @@ from custody.system.token_creation import (
     create_orphan,
     limits_of,
 )
+from custody.system.token_fields import CreateFields
 from custody.token import format as formats
 from custody.token import service, view
 from custody.token.entry import TokenEntry

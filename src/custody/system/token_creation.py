@@ -1,17 +1,17 @@
 """Making tokens: `create`, `create-orphan` and `create/<role>` of the mount `auth/token/`."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Protocol
+from typing import Protocol
 
 from custody.base.errors import BadRequest, PermissionDenied
 from custody.base.secret import Secret
 from custody.base.store import Rows, Transaction
-from custody.plugin.fields import Fields, Pairs
 from custody.plugin.request import Auth, Caller, Reply, Request
+from custody.system.token_fields import CreateFields
 from custody.token import format as formats
 from custody.token import roles, service
 from custody.token.asked import Asked, Plan, Way
-from custody.token.entry import BATCH_TYPE, Handle, TokenEntry
+from custody.token.entry import BATCH_TYPE, Created, Handle, TokenEntry
 from custody.token.lifetime import Limits
 from custody.token.plan import plan
 from custody.token.roles import TokenRole
@@ -57,32 +57,6 @@ class SystemTransaction(SystemRows, Transaction, Protocol):
     def batch(self) -> BatchWriter:
         """Makes the texts of batch tokens."""
         ...
-
-
-class CreateFields(Fields, frozen=True, kw_only=True):
-    """A request for a token. Durations and policies are read by the rules on creation."""
-
-    id: Annotated[str, "The token's text, from callers with `sudo` alone; empty: one is made."] = ""
-    policies: Annotated[Any, "Names of policies; none: those of the caller."] = ()
-    meta: Annotated[Pairs, "What audit records and look-ups show beside the token."] = Pairs()
-    no_parent: Annotated[
-        bool, "Whether the token has no parent and outlives its maker; needs `sudo`."
-    ] = False
-    no_default_policy: Annotated[bool, "Whether it goes without the policy `default`."] = False
-    renewable: Annotated[bool, "Whether the token may be renewed."] = True
-    ttl: Annotated[Any, "How long it lives, as 3600 or 1h; empty: as the mount says."] = ""
-    lease: Annotated[Any, "The same by its old name."] = ""
-    explicit_max_ttl: Annotated[
-        Any, "When it ends whatever happens, in seconds from now or as 24h; empty: never."
-    ] = ""
-    period: Annotated[
-        Any,
-        "For how long each renewal lasts, without another end, in seconds or as 1h; needs `sudo`.",
-    ] = ""
-    display_name: Annotated[str, "What follows `token-` in its display name."] = ""
-    num_uses: Annotated[int, "How many requests it is good for; 0: any number."] = 0
-    type: Annotated[str, "`service` or `batch`; empty: as the role says, else `service`."] = ""
-    entity_alias: Annotated[str, "The alias that it is bound to, which the role must allow."] = ""
 
 
 def create(request: Request, txn: SystemTransaction) -> Reply:
@@ -132,18 +106,18 @@ def _create(
     if made.spec.type == BATCH_TYPE:
         return _batch(request, txn, made)
     token = made.id or formats.new_id(request.source)
-    entry = _store(request, txn, made, token)
+    stored = _store(request, txn, made, token)
     return Reply(
-        auth=auth_of(entry, token, entry.ttl),
-        created=(txn.token_hash(token),),
+        auth=auth_of(stored.entry, token, stored.entry.ttl),
+        created=(stored.token_hash,),
     )
 
 
-def _store(request: Request, txn: SystemTransaction, made: Plan, token: str) -> TokenEntry:
+def _store(request: Request, txn: SystemTransaction, made: Plan, token: str) -> Created:
     accessor = formats.new_accessor(request.source)
     handle = Handle(txn.token_hash(token), accessor, txn.accessor_hash(accessor))
     parent = None if made.orphan else caller_of(request).id
-    return service.create(txn, made.spec, handle, parent, request.now_ns).entry
+    return service.create(txn, made.spec, handle, parent, request.now_ns, chosen=bool(made.id))
 
 
 def _batch(request: Request, txn: SystemTransaction, made: Plan) -> Reply:

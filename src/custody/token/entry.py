@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from custody.base.codec import Record, decode
+from custody.base.codec import decode
+from custody.base.record import Record
 
 ROOT_POLICY = "root"
 ROOT_PATH = "auth/token/root"

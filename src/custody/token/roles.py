@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from custody.base.codec import Record, decode, encode
+from custody.base.codec import decode, encode
 from custody.base.errors import BadRequest
+from custody.base.record import Record
 from custody.base.store import Rows, Table, Transaction
 from custody.token.entry import BATCH_TYPE, SERVICE_TYPE
 

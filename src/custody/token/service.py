@@ -128,13 +128,19 @@ def accessors(rows: Rows, after: bytes, limit: int, now_ns: int) -> tuple[list[s
 
 
 def create(
-    txn: Transaction, spec: Spec, handle: Handle, parent: bytes | None, now_ns: int
+    txn: Transaction,
+    spec: Spec,
+    handle: Handle,
+    parent: bytes | None,
+    now_ns: int,
+    *,
+    chosen: bool = True,
 ) -> Created:
     """Store a new token below `parent` (its hash), or an orphan.
 
     Raises PermissionDenied when the parent is no longer good, BadRequest when the tree would be
-    too deep or the id is taken. An id is taken as long as descendants of a revoked bearer of it
-    wait to be cleared: given out again it would bring them back to life.
+    too deep or the id is taken. An id that somebody has `chosen` is taken as long as descendants of
+    a revoked bearer of it wait to be cleared: given out again it would bring them back to life.
     """
     ancestors: tuple[bytes, ...] = ()
     if parent is not None:
@@ -142,7 +148,8 @@ def create(
     if len(ancestors) > MAX_DEPTH:
         raise BadRequest(f"a token may have at most {MAX_DEPTH} ancestors")
     token_hash = handle.token_hash
-    if txn.get(Table.TOKEN, token_hash) is not None or has_children(txn, token_hash):
+    taken = txn.get(Table.TOKEN, token_hash) is not None
+    if taken or (chosen and has_children(txn, token_hash)):
         raise BadRequest("cannot create a token with a duplicate ID")
     entry = _new_entry(spec, handle, ancestors, now_ns)
     store(txn, token_hash, entry)

@@ -1,6 +1,6 @@
 """Handlers of `data/` and `subkeys/`: the payloads."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from custody.base.errors import BadRequest, NotFound
 from custody.engines.kv import directory
@@ -8,31 +8,8 @@ from custody.engines.kv.v2 import objects, records
 from custody.engines.kv.v2.absent import no_root, no_secret
 from custody.engines.kv.v2.merge import merge_patch
 from custody.engines.kv.v2.schema import Config, Metadata, State, Version
-from custody.plugin.fields import Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.storage import Storage
-
-
-class VersionQuery(Fields, frozen=True, kw_only=True):
-    """Which version to read; 0 is the current one."""
-
-    version: Annotated[int, "The version's number; 0: the current one."] = 0
-
-
-class SubkeysQuery(VersionQuery, frozen=True, kw_only=True):
-    """Which version, and how many levels of it; 0 is all."""
-
-    depth: Annotated[int, "How many levels are shown; 0: all."] = 0
-
-
-class DataBody(Fields, frozen=True, kw_only=True):
-    """What to write; `options.cas` is the current version that the writer expects."""
-
-    data: Annotated[dict[str, Any] | None, "The secret: any JSON object."] = None
-    options: Annotated[
-        dict[str, Any] | None,
-        "`cas`: the number of the version that must be current, 0: there is none yet.",
-    ] = None
 
 
 def secret_exists(request: Request, storage: Storage) -> bool:

@@ -2,8 +2,8 @@
 
 from custody.engines.kv.v2 import absent, config, data, listing, metadata, versions
 from custody.engines.kv.v2.adoption import adopt
+from custody.engines.kv.v2.bodies import DataBody, SubkeysQuery, VersionQuery
 from custody.engines.kv.v2.config import ConfigBody
-from custody.engines.kv.v2.data import DataBody, SubkeysQuery, VersionQuery
 from custody.engines.kv.v2.metadata import MetadataBody
 from custody.engines.kv.v2.shapes import (
     Details,

@@ -5,7 +5,7 @@ from enum import IntEnum
 import msgspec
 from msgspec.structs import replace
 
-from custody.base.codec import Record
+from custody.base.record import Record
 
 MAX_VERSIONS = 1024
 """The most that max_versions may be.
