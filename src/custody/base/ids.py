@@ -6,6 +6,8 @@ from typing import Protocol
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _POOL = 4096  # bytes
 _UNBIASED = 248  # the largest multiple of 62 that a byte can hold
+_CHARACTERS = bytes(ord(BASE62[byte % len(BASE62)]) for byte in range(256))
+_BIASED = bytes(range(_UNBIASED, 256))
 
 
 class Source(Protocol):
@@ -50,11 +52,10 @@ class PooledSource:
 
 def base62(source: Source, length: int) -> str:
     """`length` characters drawn uniformly from 0-9A-Za-z (rejection sampling)."""
-    text = ""
+    text = b""
     while len(text) < length:
-        draw = source.random(length + length // 8 + 2)
-        text += "".join(BASE62[byte % 62] for byte in draw if byte < _UNBIASED)
-    return text[:length]
+        text += source.random(length + length // 8 + 2).translate(_CHARACTERS, _BIASED)
+    return text[:length].decode()
 
 
 _VARIANT = "89ab"

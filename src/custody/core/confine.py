@@ -89,7 +89,7 @@ class SystemRows:
 
     def policy_exists(self, name: str) -> bool:
         """Whether there is a policy of that name."""
-        return policies.read(self.rows, name, 0) is not None
+        return policies.exists(self.rows, name)
 
 
 class SystemTransaction(SystemRows):

@@ -84,6 +84,12 @@ def read(rows: Rows, name: str, now_ns: int) -> PolicyEntry | None:
     return None if entry is None or entry.ended(now_ns) else entry
 
 
+def exists(rows: Rows, name: str) -> bool:
+    """Whether there is a policy of that name, ended or not: by `memo`, as decisions read it."""
+    name = normalise(name)
+    return name in _FIXED or rows.memo(Table.POLICY, _key(name), decode_document) is not None
+
+
 def names(rows: Rows, prefix: str = "", after: str = "", limit: int = 1000) -> list[str]:
     """Up to `limit` names with `prefix` that come after `after`, sorted, root among them.
 
