@@ -45,6 +45,23 @@ def test_no_error_shows_what_it_was_raised_over(name: str) -> None:
             assert ast.unparse(raised.func) == "unchained", f"{name}:{node.lineno}"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_awaited_while_an_exception_is_handled(name: str) -> None:
+    """A compiled coroutine does not keep the exception that it handles across a wait: to raise it
+    again raises what others have left there, and the request would never be answered."""
+    waits = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield, ast.YieldFrom)
+    for node in ast.walk(ast.parse(source(name))):
+        if isinstance(node, ast.Try):
+            handling = [*node.handlers, *node.finalbody]
+            found = [inner for part in handling for inner in ast.walk(part)]
+            assert not [inner for inner in found if isinstance(inner, waits)], (
+                f"{name}:{node.lineno}"
+            )
+        if isinstance(node, ast.AsyncWith):  # leaving asyncio.timeout waits for nothing
+            managers = [ast.unparse(item.context_expr) for item in node.items]
+            assert all(one.startswith("asyncio.timeout(") for one in managers), managers
+
+
 def test_a_change_of_any_source_is_seen(copy: Path) -> None:
     digests = {compiled.digest(copy)}
     for part in ("src/custody/http/app.py", "setup.py", "requirements/dev.txt"):

@@ -101,11 +101,11 @@ class Log:
 
     def verify(self, raw: RawRows, batch: int = 500) -> Iterator[list[Finding]]:
         """Check the chain from tail to head; findings after each batch, and never an exception."""
-        try:
-            last, previous = self.head(raw), self.tail(raw)
-        except Tampered as error:
-            yield [Finding.of(error)]
+        ends = self._ends(raw)
+        if isinstance(ends, Finding):
+            yield [ends]
             return
+        last, previous = ends
         start = _LOG
         while rows := raw.scan(start, _END, batch):
             findings: list[Finding] = []
@@ -115,6 +115,12 @@ class Log:
             yield findings
         if previous != last:
             yield [Finding("LOG", HEAD[1:], "the log does not end where its head says")]
+
+    def _ends(self, raw: RawRows) -> tuple[Point, Point] | Finding:
+        try:
+            return self.head(raw), self.tail(raw)
+        except Tampered as error:
+            return Finding.of(error)
 
     def _follow(self, previous: Point, place: bytes, row: bytes, findings: list[Finding]) -> Point:
         """Check one entry against the one before it; what the next is checked against."""

@@ -1,6 +1,6 @@
 """The ordered steps of a request, on one screen: admit, act, record, answer."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
 from msgspec.structs import asdict
@@ -12,7 +12,6 @@ from custody.base.errors import (
     CustodyError,
     PermissionDenied,
     Unavailable,
-    unchained,
 )
 from custody.base.store import StaleDecision, Transaction
 from custody.core import outbox
@@ -22,7 +21,7 @@ from custody.core.case import Case, Outcome
 from custody.core.damage import ANSWERED, named
 from custody.core.desk import Desk
 from custody.core.front import Front
-from custody.core.gate import Gate
+from custody.core.gate import Draft, Gate
 from custody.core.parts import Parts
 from custody.core.reading import bind
 from custody.plugin.request import Auth, Reply, Request
@@ -54,7 +53,8 @@ class Pipeline:
             except StaleDecision:
                 continue  # what the decision was read from has changed: decide again
             except UnknownTerm as error:
-                await self._renew(call, error)
+                unknown = error
+            await self._renew(call, unknown)
         raise Unavailable("the policies that govern this request keep changing; try again")
 
     async def refuse(self, call: Call, error: CustodyError) -> None:
@@ -72,13 +72,13 @@ class Pipeline:
 
     async def _answer(self, call: Call) -> Answer:
         draft = self._gate.draft()
-        try:
-            case, come = self._gate.admit(call, draft)
-        except ANSWERED as found:
-            error = await self._gate.denied(call, draft, found)
-            if error is found:
-                raise
-            raise error from found
+        admitted = self._admit(call, draft)
+        if isinstance(admitted, Exception):
+            error = await self._gate.denied(call, draft, admitted)
+            if error is admitted:
+                raise error
+            raise error from admitted
+        case, come = admitted
         if isinstance(come, Outcome):
             outcome = come
             await self._broker.record(case.entry, self._response(case, outcome))
@@ -88,6 +88,14 @@ class Pipeline:
         if outcome.error is not None:
             raise outcome.error
         return answer_of(case.request, case.match.route, outcome.reply)
+
+    def _admit(
+        self, call: Call, draft: Draft
+    ) -> tuple[Case, Outcome | Awaitable[None]] | Exception:
+        try:
+            return self._gate.admit(call, draft)
+        except ANSWERED as found:
+            return found
 
     async def _act(self, case: Case) -> Outcome:
         act = Act(case, self._parts, self._desk)
@@ -102,14 +110,14 @@ class Pipeline:
             if kind is Kind.READS:
                 return Outcome(await act.read())
             bind(case)
-            reply = await (act.transact() if kind is Kind.WRITES else act.perform())
+            return Outcome(await (act.transact() if kind is Kind.WRITES else act.perform()))
         except ANSWERED as found:
-            try:
-                await act.spend()  # a request that fails uses up one use, too
-            except PermissionDenied as denied:
-                return Outcome(error=self._gate.explain(case.call, denied))
-            return Outcome(error=named(found, self._parts.metrics))
-        return Outcome(reply)
+            failed = found
+        try:
+            await act.spend()  # a request that fails uses up one use, too
+        except PermissionDenied as denied:
+            return Outcome(error=self._gate.explain(case.call, denied))
+        return Outcome(error=named(failed, self._parts.metrics))
 
     async def _record(self, case: Case, act: Act, outcome: Outcome) -> None:
         event_id = case.call.id if act.committed else ""
@@ -119,10 +127,12 @@ class Pipeline:
         except AuditFailed:
             if not act.committed:
                 raise
-            await self._undeliver(outcome.reply)
-            raise unchained(AuditFailed("committed but not recorded")) from None
-        if act.committed:
-            self._recorded.add(event_id)
+        else:
+            if act.committed:
+                self._recorded.add(event_id)
+            return
+        await self._undeliver(outcome.reply)
+        raise AuditFailed("committed but not recorded")
 
     def _response(self, case: Case, outcome: Outcome, event_id: str = "") -> ResponseEntry:
         now_ns = max(self._clock.now_ns(), case.request.now_ns)

@@ -160,11 +160,14 @@ class App:
         if target.bodied and target.path in self._pipeline.uploads:
             upload = Upload(receive) if headers.content_length != 0 else None
         elif target.bodied and (headers.content_length != 0 or target.op is Op.PATCH):
+            denied: PermissionDenied | None = None
             try:
                 body = await self._body(target, headers, receive)
-            except PermissionDenied as denied:
+            except PermissionDenied as error:
+                denied = error
+            if denied is not None:
                 await self._pipeline.refuse(self._call(scope, target, headers, _NO_BODY), denied)
-                raise
+                raise denied
         call = self._call(scope, target, headers, body)
         if upload is not None:
             call = msgspec.structs.replace(call, upload=upload)
