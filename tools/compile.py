@@ -5,6 +5,7 @@ instead, and the sources run as they are: for work on those very modules. Tests 
 compiled modules that are older than their sources (`stale`).
 """
 
+import ast
 import hashlib
 import os
 import shutil
@@ -35,15 +36,29 @@ def built(root: Path = ROOT) -> list[Path]:
 def digest(root: Path = ROOT) -> str:
     """Tells one state of what is compiled, and of what compiles it, from another."""
     found = hashlib.sha256(sys.version.encode())
-    parts = [
-        "setup.py",
-        "requirements/dev.txt",
-        *(f"src/custody/{name}.py" for name in names(root)),
-    ]
-    for part in parts:
+    sources = sorted(str(path.relative_to(root)) for path in _sources(root))
+    for part in ["setup.py", "pyproject.toml", "requirements/dev.txt", *sources]:
         content = (root / part).read_bytes()
         found.update(f"{part}\0{len(content)}\0".encode() + content)
     return found.hexdigest()
+
+
+def _sources(root: Path) -> set[Path]:
+    """What is compiled and what it imports: constants and types from there are compiled in."""
+    package = root / "src" / "custody"
+    found: set[Path] = set()
+    waiting = [package / f"{name}.py" for name in names(root)]
+    while waiting:
+        path = waiting.pop()
+        if path in found or not path.is_file():
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("custody"):
+                base = package.parent / (node.module or "").replace(".", "/")
+                waiting += [base.with_suffix(".py"), base / "__init__.py"]
+                waiting += [base / f"{one.name}.py" for one in node.names]
+    return found
 
 
 def stale(root: Path = ROOT) -> bool:
@@ -60,6 +75,8 @@ def main() -> int:
     if _stamp(ROOT) == wanted and len(built()) == len(names()) + 1:  # and what they share
         return 0
     _remove()
+    if not _can_compile():
+        subprocess.run([ROOT / "tools" / "packages.sh", "compile"], check=False)
     if not _can_compile():
         print("setup: no C compiler here (gcc, libc6-dev, python3-dev): it runs, but more slowly")
         return 0
@@ -90,7 +107,13 @@ def _build() -> None:
 def _can_compile() -> bool:
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
     headers = Path(sysconfig.get_path("include")) / "Python.h"
-    return shutil.which(compiler) is not None and headers.is_file()
+    if shutil.which(compiler) is None or not headers.is_file():
+        return False
+    tried = subprocess.run(
+        [compiler, "-fsyntax-only", "-xc", "-"], input=b"#include <stdlib.h>\n", check=False,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    return tried.returncode == 0
 
 
 def _stamp(root: Path) -> str:

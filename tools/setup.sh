@@ -40,5 +40,4 @@ if ! current project.stamp "$project"; then
   echo "$project" >.venv/project.stamp
 fi
 
-tools/packages.sh compile 2>/dev/null || true # without a compiler it runs all the same
 .venv/bin/python -m tools.compile

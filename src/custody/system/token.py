@@ -14,14 +14,12 @@ from custody.system.token_creation import (
     SystemTransaction,
     auth_of,
     caller_of,
-    create,
-    create_by_role,
-    create_orphan,
     limits_of,
+    make,
 )
 from custody.system.token_fields import CreateFields
 from custody.token import format as formats
-from custody.token import service, view
+from custody.token import roles, service, view
 from custody.token.entry import TokenEntry
 from custody.token.view import Lookup
 
@@ -66,6 +64,25 @@ class RenewAccessorFields(AccessorFields, frozen=True, kw_only=True):
     increment: Annotated[
         Duration, "For how many seconds from now the token is wanted; 0: for its usual time."
     ] = Duration(0)
+
+
+def create(request: Request, txn: SystemTransaction) -> Reply:
+    """A token below the caller's."""
+    return make(request, txn)
+
+
+def create_orphan(request: Request, txn: SystemTransaction) -> Reply:
+    """A token without a parent."""
+    return make(request, txn, orphan=True)
+
+
+def create_by_role(request: Request, txn: SystemTransaction) -> Reply:
+    """A token as a role says."""
+    name = request.params["role_name"]
+    role = roles.read(txn, name)
+    if role is None:
+        raise BadRequest(f"unknown role {name}")
+    return make(request, txn, role=role)
 
 
 def lookup(request: Request, rows: SystemRows) -> Reply:

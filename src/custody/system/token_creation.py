@@ -9,7 +9,7 @@ from custody.base.store import Rows, Transaction
 from custody.plugin.request import Auth, Caller, Reply, Request
 from custody.system.token_fields import CreateFields
 from custody.token import format as formats
-from custody.token import roles, service
+from custody.token import service
 from custody.token.asked import Asked, Plan, Way
 from custody.token.entry import BATCH_TYPE, Created, Handle, TokenEntry
 from custody.token.lifetime import Limits
@@ -59,32 +59,14 @@ class SystemTransaction(SystemRows, Transaction, Protocol):
         ...
 
 
-def create(request: Request, txn: SystemTransaction) -> Reply:
-    """A token below the caller's."""
-    return _create(request, txn)
-
-
-def create_orphan(request: Request, txn: SystemTransaction) -> Reply:
-    """A token without a parent."""
-    return _create(request, txn, orphan=True)
-
-
-def create_by_role(request: Request, txn: SystemTransaction) -> Reply:
-    """A token as a role says."""
-    name = request.params["role_name"]
-    role = roles.read(txn, name)
-    if role is None:
-        raise BadRequest(f"unknown role {name}")
-    return _create(request, txn, role=role)
-
-
-def _create(
+def make(
     request: Request,
     txn: SystemTransaction,
     *,
     orphan: bool = False,
     role: TokenRole | None = None,
 ) -> Reply:
+    """Make what the request asks for: an orphan, or as `role` says. Raises BadRequest."""
     caller = caller_of(request)
     if caller.token_type == BATCH_TYPE:
         raise BadRequest("batch tokens cannot create more tokens")
