@@ -1,4 +1,4 @@
-"""Owns the way of a record to the devices: it returns once one device has kept it, or raises.
+"""Owns the way of a record to the devices: what waits for it goes on once one device has kept it.
 
 All records of one turn of the event loop go to each device as one batch. A device that fails is
 counted, told in the log, and tried again with the next batch; one that hangs is passed over until

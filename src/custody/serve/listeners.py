@@ -40,8 +40,8 @@ class BadListener(Exception):
 App = Callable[..., Any]
 
 
-def bind(listener: Listener, beside: socket.socket | None = None) -> socket.socket:
-    """A listening socket of an address: the first one, or one `beside` another of ours.
+def bind(listener: Listener, beside: tuple[str, int] | None = None) -> socket.socket:
+    """A listening socket of an address: the first one, or one `beside` another of ours there.
 
     Raises OSError that names the address.
     """
@@ -57,7 +57,7 @@ def bind(listener: Listener, beside: socket.socket | None = None) -> socket.sock
                 listening.bind(address)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if beside is not None:
-                listening.bind(beside.getsockname())
+                listening.bind(beside)
             listening.listen(BACKLOG)
             listening.settimeout(0)
         except OSError:
@@ -80,7 +80,8 @@ class Sockets:
         """Binds the addresses. Raises OSError."""
         self._listeners = listeners
         self._held: dict[int, list[socket.socket]] = {}
-        self.first = [bind(listener) for listener in listeners]
+        self._first = [bind(listener) for listener in listeners]  # of the first worker that asks
+        self.addresses = [one.getsockname() for one in self._first]
 
     def of(self, slot: int) -> list[int]:
         """The descriptors of the worker in that slot, in the order of the listeners.
@@ -89,28 +90,29 @@ class Sockets:
         """
         held = self._held.get(slot)
         if held is None:
-            held = self._held[slot] = self._new() if self._held else self.first
+            held = self._held[slot] = self._new() if self._held else self._first
         return [one.fileno() for one in held]
 
     def give_up(self, slot: int) -> None:
-        """Nobody will serve that slot's for a while: the other workers get who connects now."""
-        held = self._held.get(slot, self.first)
-        if held is self.first:  # whoever holds these holds the addresses
-            return
-        del self._held[slot]
-        for one in held:
-            one.close()
+        """Nobody will serve that slot's for a while: the other workers get who connects now.
+
+        Does nothing where no other is held: the addresses stay ours.
+        """
+        if slot in self._held and len(self._held) > 1:
+            for one in self._held.pop(slot):
+                one.close()
 
     def close(self) -> None:
         """Give up all, and the addresses."""
-        for one in [*self.first, *(one for held in self._held.values() for one in held)]:
-            one.close()
+        for held in [self._first, *self._held.values()]:
+            for one in held:
+                one.close()
 
     def _new(self) -> list[socket.socket]:
         made: list[socket.socket] = []
         try:
-            for listener, first in zip(self._listeners, self.first, strict=True):
-                made.append(bind(listener, first))
+            for listener, address in zip(self._listeners, self.addresses, strict=True):
+                made.append(bind(listener, address))
         except OSError:
             for one in made:
                 one.close()

@@ -362,8 +362,8 @@ def _serve(settings: Settings, around: Around) -> int:
 
     def announce() -> None:
         urls = ", ".join(
-            msgspec.structs.replace(listener, port=one.getsockname()[1]).url
-            for listener, one in zip(settings.listeners, sockets.first, strict=True)
+            msgspec.structs.replace(listener, port=address[1]).url
+            for listener, address in zip(settings.listeners, sockets.addresses, strict=True)
         )
         print(f"custody is ready at {urls}", flush=True)  # noqa: T201 - the one line of output
         around.notifier.tell(notify.READY)
