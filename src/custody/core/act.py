@@ -49,6 +49,11 @@ class Act:
         waited_ns = self.parts.clock.boot_ns() - self._began_ns
         return self.committed and waited_ns > outbox.RECORD_WITHIN_NS
 
+    @property
+    def token(self) -> TokenEntry | None:
+        """The caller's token as it was decided on, before this took a use of it; None: no token."""
+        return self._case.token
+
     def snapshot(self) -> View:
         """What is committed now; close it before the next await."""
         return self.parts.barrier.snapshot()

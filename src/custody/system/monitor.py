@@ -4,13 +4,16 @@ from typing import Annotated, Final
 
 from custody.base.errors import BadRequest, Sealed
 from custody.base.log import FORMS, LEVELS
+from custody.base.store import Rows
 from custody.core.act import Act
 from custody.plugin.fields import Fields
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Op, Route, acts
+from custody.policy import service as policies
 from custody.token import service as tokens
+from custody.token.entry import BATCH_TYPE, SPENT, TokenEntry
 
-_BATCH: Final = "batch"
+_PATH: Final = "sys/monitor"  # as policies name it
 _TEXT: Final = "text/plain; charset=utf-8"
 
 
@@ -34,20 +37,33 @@ async def monitor(request: Request, act: Act) -> Reply:
 
 
 def _good(request: Request, act: Act) -> bool:
-    """Whether the token that was shown is still good, were it shown now.
-
-    One of limited uses has paid for all of this with one of them.
-    """
-    caller, now_ns = request.caller, act.parts.clock.now_ns()
-    if caller is None:
-        return False
-    if caller.num_uses or caller.token_type == _BATCH:  # spent by now, or never stored
-        return not 0 < caller.expires_ns <= now_ns
+    """Whether the caller would be let in now: its token stands, and its policies still allow it."""
     try:
         with act.snapshot() as rows:
-            return tokens.find(rows, caller.id, now_ns) is not None
+            now_ns = max(act.parts.clock.now_ns(), act.parts.barrier.floor_ns(rows))
+            token = _token(request, act, rows, now_ns)
+            return token is not None and _allowed(request, rows, token, now_ns)
     except Sealed:
         return False
+
+
+def _token(request: Request, act: Act, rows: Rows, now_ns: int) -> TokenEntry | None:
+    """The token that was shown, while it is good.
+
+    One that paid for this with its last use has no row any more, and a batch token never had one:
+    both stand as long as the token above them does.
+    """
+    caller, shown = request.caller, act.token
+    if caller is None or shown is None:
+        return None
+    if caller.num_uses == SPENT or caller.token_type == BATCH_TYPE:
+        return tokens.standing(rows, shown, now_ns)
+    return tokens.find(rows, caller.id, now_ns)
+
+
+def _allowed(request: Request, rows: Rows, token: TokenEntry, now_ns: int) -> bool:
+    acl = policies.acl_for(rows, token.policies, now_ns)
+    return acl.decide(Op.READ.value, _PATH, query=request.query).allowed
 
 
 ROUTES: Final = (

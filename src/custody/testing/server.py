@@ -12,7 +12,7 @@ list, the custodian's keeper without its process, counters, and a clock moved by
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from urllib.parse import quote, unquote
@@ -113,17 +113,27 @@ class Counters:
 
 
 class LastWords:
-    """The log of a node that stops as soon as somebody watches it."""
+    """The log of a node that stops as soon as somebody watches it.
+
+    It has two lines; what is `meanwhile` happens between them.
+    """
+
+    def __init__(self) -> None:
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
     async def follow(
         self, level: str, form: str, may: Callable[[], bool]
     ) -> AsyncGenerator[bytes, None]:
-        """Its one line, at level info, for whoever `may`."""
-        if not may():
-            return
-        line = log.Line(START_NS, log.LEVELS["info"], "supervisor", 1, "stopping")
-        if log.LEVELS[level] <= line.level:
-            yield f"{log.FORMS[form](line)}\n".encode()
+        """Its lines, at level info, for whoever `may`."""
+        for text in ("stopping", "stopped"):
+            if not may():
+                return
+            line = log.Line(START_NS, log.LEVELS["info"], "supervisor", 1, text)
+            if log.LEVELS[level] <= line.level:
+                yield f"{log.FORMS[form](line)}\n".encode()
+            if self.meanwhile is not None:
+                await self.meanwhile()
+                self.meanwhile = None
 
 
 class InProcessCustodian:
@@ -297,6 +307,7 @@ class MemoryServer:
         self.barrier = Barrier(self.store, self.clock, self.source)
         self.recorder = Recorder()
         self.counters = Counters()
+        self.journal = LastWords()
         self.root_token = ""
         self.address = "127.0.0.1"  # where requests come from
         self.shares: list[str] = []
@@ -320,7 +331,7 @@ class MemoryServer:
             broker=self.broker,
             custodian=self.custodian,
             metrics=self.counters,
-            journal=LastWords(),
+            journal=self.journal,
             catalog=catalog.load() | {engine.kind: engine for engine in engines},
             settings=self.settings,
             clock=self.clock,
