@@ -38,7 +38,7 @@ _NAMES = {
     logging.ERROR: "error",
 }
 _ALL = ""  # stands for every logger without a level of its own
-_levels = {_ALL: logging.WARNING}  # of this process, as `set_levels` leaves them
+_levels: Mapping[str, int] = {_ALL: logging.WARNING}  # of this process; replaced, never changed
 _MILLISECOND = 1_000_000
 _FRAMES = 12  # of a traceback's innermost
 
@@ -69,10 +69,10 @@ def set_levels(level: str, loggers: Mapping[str, str]) -> None:
     That is for stderr. The loggers themselves let everything through: others who watch the log
     may want to see more.
     """
+    global _levels  # noqa: PLW0603 other threads log meanwhile: they find the old ones or the new
     found = {_ALL: LEVELS[level]}
     found |= {name: LEVELS[own] for name in LOGGERS if (own := loggers.get(name))}
-    _levels.clear()
-    _levels.update(found)
+    _levels = found
     logging.getLogger().setLevel(logging.DEBUG)
 
 
@@ -82,7 +82,8 @@ def levels() -> dict[str, str]:
 
 
 def _level_of(name: str) -> int:
-    return _levels.get(name, _levels[_ALL])
+    known = _levels  # once: it is another one after `set_levels`
+    return known.get(name, known[_ALL])
 
 
 def on_loop_error(loop: AbstractEventLoop, context: dict[str, Any]) -> None:

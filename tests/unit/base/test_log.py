@@ -69,6 +69,25 @@ def test_the_level_is_kept() -> None:
     assert _lines("logger.debug('quiet')") == []
 
 
+_LEVELS_CHANGE = """
+import sys
+def meanwhile(frame, event, arg):  # what another thread may do between any two steps
+    if frame.f_code is not log.set_levels.__code__:
+        return None
+    logging.getLogger("custody.core.x").info("a line at %s", event)
+    return meanwhile
+sys.settrace(meanwhile)
+log.set_levels("error", {"core": "info"})
+sys.settrace(None)
+"""
+
+
+def test_a_line_that_is_logged_while_levels_change_is_not_lost() -> None:
+    lines = _lines(_LEVELS_CHANGE)
+    assert len(lines) > 4
+    assert all(": a line at " in line for line in lines)
+
+
 def test_json_lines_parse_and_carry_role_and_level() -> None:
     (line,) = _lines("logger.error('a %s', 'message')", "json")
     read = json.loads(line)
