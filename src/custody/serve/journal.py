@@ -10,6 +10,7 @@ written, and where the oldest whole record begins), the number of records, and t
 is the length and CRC-32 of what follows, its number, and the line as MessagePack.
 """
 
+import contextlib
 import logging
 import mmap
 import os
@@ -158,8 +159,14 @@ class Witness(logging.Handler):
         self._role = role
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line, or let it go."""
-        wanted = self._journal.wanted
-        if wanted and record.levelno >= wanted:
-            line = line_of(record, self._role)
-            self._ring.append(msgspec.structs.replace(line, text=line.text[:MAX_TEXT]))
+        """Keep a line, or let it go. Raises nothing: whoever logs does not know of watchers."""
+        with contextlib.suppress(Exception):  # the line is in the log of the process anyway
+            wanted = self._journal.wanted
+            if wanted and record.levelno >= wanted:
+                self._ring.append(_storable(line_of(record, self._role)))
+
+
+def _storable(line: Line) -> Line:
+    """As much of the line as is kept; what is no character, as in a file's name, is escaped."""
+    text = line.text[:MAX_TEXT].encode(errors="backslashreplace").decode()
+    return msgspec.structs.replace(line, text=text[:MAX_TEXT])

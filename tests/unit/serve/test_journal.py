@@ -43,8 +43,8 @@ def texts(reader: Reader) -> list[str]:
     return taken
 
 
-def log_record(text: str, level: int = logging.INFO) -> logging.LogRecord:
-    return logging.LogRecord("custody.core.x", level, "", 0, text, (), None)
+def log_record(text: str, level: int = logging.INFO, *args: object) -> logging.LogRecord:
+    return logging.LogRecord("custody.core.x", level, "", 0, text, args, None)
 
 
 async def next_of(lines: AsyncGenerator[bytes, None]) -> str:
@@ -142,6 +142,21 @@ def test_only_what_somebody_wants_is_written(fd: int) -> None:
     shared.want(3, 0)
     witness.handle(log_record("too low by now"))
     assert texts(reader) == []
+
+
+def test_what_cannot_be_kept_does_not_disturb_who_logs_it(fd: int) -> None:
+    shared = Journal(fd)
+    reader = Reader(shared.ring(0))
+    witness = Witness(Journal(fd), 0, "worker")
+    shared.want(2, logging.INFO)
+    witness.handle(log_record("cannot open %s", logging.ERROR, os.fsdecode(b"/srv/\xff")))
+    witness.handle(log_record("cannot say %d", logging.ERROR, "x"))
+    witness.handle(log_record("\udcff" * 100_000, logging.ERROR))
+    witness.handle(log_record("next"))
+    strange, long, last = texts(reader)
+    assert strange == r"cannot open /srv/\udcff"
+    assert len(long) == MAX_TEXT
+    assert last == "next"
 
 
 def test_a_watcher_sees_every_process_in_order_of_time(fd: int) -> None:
