@@ -269,7 +269,6 @@ class Broker:
         def settle(taken: asyncio.Future[None]) -> None:
             self._running.discard(taken)
             slot.hangs = False
-            self._count(slot, taken, len(batch.waiters))
             kept = _accepted(taken, len(batch.waiters))
             batch.accept(kept)
             batch.pending.discard(slot)
@@ -279,6 +278,8 @@ class Broker:
                 self._land(batch)
             while self._open and not self._open[0].pending:  # what is settled is not kept
                 self._open.popleft()
+            # Last, since it logs: nobody waits for ever because a line could not be logged.
+            self._count(slot, taken, len(batch.waiters))
 
         return settle
 
@@ -316,15 +317,18 @@ class Broker:
         """Fail the batches whose deadline has passed; their devices hang until they settle."""
         self._timer = None
         now = self._clock.boot_ns()
+        hung: list[_Slot] = []
         while self._open and (not self._open[0].pending or self._open[0].deadline_ns <= now):
             batch = self._open.popleft()
             for slot in batch.pending:
                 slot.hangs = True
-                slot.fails("no answer before the deadline", now)
+                hung.append(slot)
             batch.fail("no audit device accepted the record before the deadline")
             self._land(batch)
         if self._open:
             self._arm(self._open[0].deadline_ns - now)
+        for slot in hung:
+            slot.fails("no answer before the deadline", now)
 
 
 def _accepted(taken: asyncio.Future[None], size: int) -> int:

@@ -181,6 +181,42 @@ def test_the_log_says_once_why_a_device_keeps_nothing_and_when_it_does_again(
     ]
 
 
+class BrokenLog(logging.Handler):
+    """Raises where something is logged."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        raise RuntimeError(record.name)
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_who_waits_is_answered_also_where_that_a_device_fails_cannot_be_logged(
+    request_entry: RequestEntry, *, hangs: bool
+) -> None:
+    async def scene() -> None:
+        failures: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: failures.append(context.get("exception"))
+        )
+        bench = Bench("bad/", deadline_ns=SECOND // 20 if hangs else 60 * SECOND)
+        bench.devices["bad/"].error = DeviceFailed("full")
+        if hangs:
+            bench.devices["bad/"].gate.clear()
+        async with asyncio.timeout(10):
+            with pytest.raises(AuditFailed, match=r"^no audit device accepted the record"):
+                await bench.broker.record(request_entry)
+        await asyncio.sleep(0)
+        assert [type(failure) for failure in failures] == [RuntimeError]
+        bench.devices["bad/"].gate.set()
+        await asyncio.sleep(0.01)
+
+    broken, log = BrokenLog(), logging.getLogger("custody.audit.broker")
+    log.addHandler(broken)
+    try:
+        asyncio.run(scene())
+    finally:
+        log.removeHandler(broken)
+
+
 def test_records_kept_before_a_batch_failed_are_acknowledged(request_entry: RequestEntry) -> None:
     async def run() -> None:
         bench = Bench("a/")
