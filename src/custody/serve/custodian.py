@@ -40,7 +40,7 @@ SEAL_PATIENCE = 1.0  # seconds that sealing waits for another change of the keys
 KEEP_AGAIN, KEEP_LONGEST = 1.0, 60.0  # seconds between two tries to keep the seal's token alive
 STEWARD = "steward"
 Tell = Callable[[SealAll | Opened | Restart | SetLevel], None]
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("custody.serve.custodian")  # this is also run as __main__
 
 
 @dataclass(slots=True, eq=False)

@@ -24,6 +24,7 @@ import msgspec
 from custody.base.log import Line, line_of
 from custody.serve import page
 
+_OWN: Final = "custody"
 RING: Final = 64 * 1024  # bytes of each ring
 MAX_TEXT: Final = 4096  # characters of a line
 SUPERVISOR: Final = page.SLOTS  # the number of the supervisor's ring, after those of slots
@@ -44,8 +45,11 @@ def lay_out(fd: int) -> None:
 
 
 def write(fd: int, number: int, role: str) -> None:
-    """From now on, keep what this process logs in ring `number`, as far as it is watched."""
-    logging.getLogger().addHandler(Witness(Journal(fd), number, role))
+    """From now on, keep what this process logs in ring `number`, as far as it is watched.
+
+    That is what Custody's own code logs: nobody knows what libraries say at their lowest levels.
+    """
+    logging.getLogger(_OWN).addHandler(Witness(Journal(fd), number, role))
 
 
 class Journal:

@@ -24,7 +24,7 @@ from custody.serve.wire import declared_audit
 from custody.storage.lmdb import LMDBStore
 
 READERS_INTERVAL: Final = 5.0  # seconds
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("custody.serve.steward")  # this is also run as __main__
 
 
 class Readers:

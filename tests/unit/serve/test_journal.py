@@ -5,8 +5,10 @@ import json
 import logging
 import mmap
 import os
+import runpy
 import threading
 from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -157,6 +159,28 @@ def test_what_cannot_be_kept_does_not_disturb_who_logs_it(fd: int) -> None:
     assert strange == r"cannot open /srv/\udcff"
     assert len(long) == MAX_TEXT
     assert last == "next"
+
+
+def test_what_libraries_log_is_not_shown(fd: int) -> None:
+    shared = Journal(fd)
+    reader = Reader(shared.ring(0))
+    shared.want(2, logging.DEBUG)
+    before = {name: list(logging.getLogger(name).handlers) for name in (None, "custody")}
+    try:
+        journal.write(fd, 0, "worker")
+        logging.getLogger("library.wire").error("sent: GET /v1/secret/data/a")
+        logging.getLogger("custody.core.x").error("ours")
+    finally:
+        for name, handlers in before.items():
+            logging.getLogger(name).handlers[:] = handlers
+    assert texts(reader) == ["ours"]
+
+
+@pytest.mark.parametrize("role", ["custodian", "steward"])
+def test_what_a_process_logs_is_its_own_also_in_its_main_module(role: str) -> None:
+    path = Path(journal.__file__).with_name(f"{role}.py")
+    found = runpy.run_path(str(path), run_name="main")
+    assert found["_log"].name == f"custody.serve.{role}"
 
 
 def test_a_watcher_sees_every_process_in_order_of_time(fd: int) -> None:
