@@ -30,15 +30,15 @@ class Watchers:
     def follow(self, level: str, form: str, may: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
         """What every process of the node logs from now on, at `level` and above, while one `may`.
 
-        Raises TooManyRequests.
+        Raises TooManyRequests, also at the first line where others have come before that.
         """
-        if len(self._levels) >= MOST:
-            raise TooManyRequests("too many are watching the log through this process")
+        self._admit()
         return self._follow(LEVELS[level], form, may)
 
     async def _follow(
         self, level: int, form: str, may: Callable[[], bool]
     ) -> AsyncGenerator[bytes, None]:
+        self._admit()
         written = FORMS[form]
         readers = [Reader(ring) for ring in self._journal.rings()]
         self._watch(level)
@@ -56,6 +56,10 @@ class Watchers:
         finally:
             self._levels.remove(level)
             self._tell()
+
+    def _admit(self) -> None:
+        if len(self._levels) >= MOST:
+            raise TooManyRequests("too many are watching the log through this process")
 
     def _watch(self, level: int) -> None:
         self._levels.append(level)

@@ -290,6 +290,23 @@ def test_so_many_watch_and_no_more(fd: int) -> None:
     asyncio.run(scene())
 
 
+def test_of_those_who_ask_at_once_no_more_watch_either(fd: int) -> None:
+    async def scene() -> None:
+        watchers = Watchers(Journal(fd), 2)
+        followed = [watchers.follow("info", "standard", always) for _ in range(MOST + 1)]
+        waiting = [asyncio.create_task(next_of(one)) for one in followed]
+        await asyncio.sleep(0.05)
+        with pytest.raises(TooManyRequests):
+            await waiting.pop()
+        Journal(fd).ring(0).append(line("seen"))
+        assert all("seen" in text for text in await asyncio.gather(*waiting))
+        for one in followed:
+            await one.aclose()
+        assert Journal(fd).wanted == 0
+
+    asyncio.run(scene())
+
+
 def test_a_ring_says_nothing_of_a_record_that_is_not_there(fd: int) -> None:
     ring: Ring = Journal(fd).ring(0)
     assert ring.record(0) is None
