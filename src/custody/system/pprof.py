@@ -76,8 +76,6 @@ async def profile(request: Request, _act: Act) -> Reply:
     fields: ProfileFields = request.body
     if not 0 < fields.seconds <= _MAX_SECONDS:
         raise BadRequest(f"seconds is from 1 to {_MAX_SECONDS}")
-    if not _SAMPLING.acquire(blocking=False):
-        raise TooManyRequests("another profile is being taken of this process")
     counted = await asyncio.to_thread(_sample, int(fields.seconds))
     return _text([f"{stack} {count}" for stack, count in counted.most_common()])
 
@@ -93,7 +91,13 @@ async def absent(_request: Request, _act: Act) -> NoReturn:
 
 
 def _sample(seconds: int) -> Counter[str]:
-    """The stacks that were met. Gives `_SAMPLING` back, also where nobody waits any more."""
+    """The stacks that were met. Raises TooManyRequests.
+
+    `_SAMPLING` is taken and given back here, in the thread: a request that is given up while it
+    waits for one leaves nothing behind.
+    """
+    if not _SAMPLING.acquire(blocking=False):
+        raise TooManyRequests("another profile is being taken of this process")
     own, end = threading.get_ident(), time.monotonic() + seconds
     counted: Counter[str] = Counter()
     try:

@@ -1,6 +1,8 @@
 """`sys/pprof`: a process at work, told without a value of what it works on."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -41,6 +43,23 @@ async def test_one_profile_is_taken_at_a_time() -> None:
         calls = [server.call("GET", path, token=root) for _ in range(3)]
         answers = sorted(one.status for one in await asyncio.gather(*calls))
         assert answers == [200, 429, 429]
+        await server.expect(200, "GET", path, token=root)
+
+
+async def test_a_profile_that_is_given_up_before_a_thread_is_free_leaves_the_next_its_turn() -> (
+    None
+):
+    loop, gate = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    async with MemoryServer() as server:
+        root, path = server.root_token, "sys/pprof/profile?seconds=1"
+        busy = loop.run_in_executor(None, gate.wait)
+        waiting = asyncio.create_task(server.call("GET", path, token=root))
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        gate.set()
+        await busy
         await server.expect(200, "GET", path, token=root)
 
 
