@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from custody.base.diagnosis import Diagnosis, fail, warn, well
+from custody.serve.checkup.place import nearest, unseen
 from custody.serve.settings import Settings
 from custody.storage.layout import file_system, is_network
 
@@ -22,7 +23,10 @@ _NO_FILE: Final = frozenset({"stdout", "discard"})
 def data_directory(settings: Settings) -> Iterator[Diagnosis]:
     """Whether data can be kept, by the server alone, and for how long."""
     path = Path(settings.data_path)
-    present = _nearest(path)
+    present = nearest(path)
+    if present is None:
+        yield unseen(_DATA, path)
+        return
     if present != path:
         if os.access(present, os.W_OK):
             yield well(_DATA, f"{path} is made at the first start")
@@ -82,13 +86,16 @@ def audit_devices(settings: Settings) -> Iterator[Diagnosis]:
             ", or see that one is enabled through the API",
         )
     for path in files:
-        yield from _audit_file(path)
+        present = nearest(path)
+        if present is None:
+            yield unseen(_AUDIT, path)
+            continue
+        yield from _audit_file(path, present)
         if path.parent.is_dir():
             yield from _space(_AUDIT, path.parent, settings.low_water)
 
 
-def _audit_file(path: Path) -> Iterator[Diagnosis]:
-    present = _nearest(path)
+def _audit_file(path: Path, present: Path) -> Iterator[Diagnosis]:
     wanted = os.W_OK if present == path else os.W_OK | os.X_OK
     if not os.access(present, wanted):
         yield fail(
@@ -118,11 +125,6 @@ def _space(subject: str, path: Path, low_water: int) -> Iterator[Diagnosis]:
         yield warn(subject, text, f"make room: below {low_water // _MIB} MiB new data is refused")
     else:
         yield well(subject, text)
-
-
-def _nearest(path: Path) -> Path:
-    """The path, or the nearest above it that is there."""
-    return next(one for one in (path, *path.absolute().parents) if one.exists())
 
 
 def _mode(status: os.stat_result) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from custody.base.diagnosis import Diagnosis, fail, warn, well
 from custody.seals.kinds import KINDS
+from custody.serve.checkup.place import nearest, unseen
 from custody.serve.settings import SealStanza, Settings
 
 _SEAL: Final = "seal"
@@ -57,8 +58,10 @@ def _file(path: Path, data: Path) -> Iterator[Diagnosis]:
         )
     else:
         yield well(_SEAL, f"{path} is its owner's alone")
-    present = next(one for one in (data, *data.absolute().parents) if one.exists())
-    if status.st_dev == present.stat().st_dev:
+    present = nearest(data)
+    if present is None:
+        yield unseen(_SEAL, data)
+    elif status.st_dev == present.stat().st_dev:
         yield warn(
             _SEAL,
             f"{path} is on the file system of the data: who has a copy of that has both",

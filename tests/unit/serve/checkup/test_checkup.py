@@ -3,6 +3,7 @@
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from custody.serve.settings import TLS, AuditDevice, Listener, SealStanza, Setti
 from custody.testing.server import HandClock
 
 DAY = 24 * 3600
+NOBODY = 65534
 BEGAN_S = int(BEGAN.timestamp())
 
 
@@ -75,6 +77,42 @@ def test_a_data_directory_that_is_still_to_be_made_is_well(
     settings = msgspec.structs.replace(healthy, data_path=str(tmp_path / "later" / "data"))
     assert found(files.data_directory(settings), State.FAIL) == []
     assert "is made at the first start" in found(files.data_directory(settings), State.OK)[0]
+
+
+@contextmanager
+def hidden(directory: Path) -> Iterator[None]:
+    """Makes it one that this user may not search: root becomes another user for that."""
+    directory.chmod(0)
+    if os.geteuid() == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(os.getuid())
+        directory.chmod(0o700)
+
+
+def test_what_this_user_may_not_see_is_told_and_by_whom_to_ask(
+    healthy: Settings, tmp_path: Path
+) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    settings = msgspec.structs.replace(
+        healthy,
+        data_path=str(inner / "data"),
+        audit=[AuditDevice("file", "a", options={"file_path": str(inner / "audit.log")})],
+    )
+    key = Path(f"/dev/shm/{tmp_path.name}-key")  # noqa: S108 a place that others may search
+    key.write_text("ab" * 32)
+    try:
+        key.chmod(0o600)
+        with hidden(inner):
+            diagnoses = list(examine(sealed_by(settings, f"file://{key}"), HandClock()))
+    finally:
+        key.unlink()
+    texts = {one.subject: f"{one.text} → {one.fix}" for one in diagnoses if "hidden" in one.text}
+    assert set(texts) == {"data directory", "audit devices", "seal"}
+    assert all(text.endswith("run this as the user who runs the server") for text in texts.values())
 
 
 def test_a_disk_below_the_low_water_mark_is_wrong(healthy: Settings) -> None:
