@@ -112,6 +112,7 @@ def _access(request: Request) -> Access:
 
 
 def _op(request: Request) -> Op:
-    if ("list", "true") in request.parameters:
-        return Op.LIST
+    for verb in (Op.LIST, Op.SCAN):
+        if (verb.value, "true") in request.parameters:
+            return verb
     return {"GET": Op.READ, "PATCH": Op.PATCH, "DELETE": Op.DELETE}.get(request.method, Op.WRITE)

@@ -54,6 +54,8 @@ def test_the_token_is_not_in_the_curl_line(cli: CLI) -> None:
         (("kv", "patch", "secret/a", "k=v"), "secret/data/a", ["patch"]),
         (("kv", "list", "secret/a"), "secret/metadata/a", ["list"]),
         (("scan", "secret/metadata"), "secret/metadata", ["scan"]),
+        (("scan", "sys/audit"), "sys/audit", ["scan"]),
+        (("scan", "sys/health"), "sys/health", ["scan"]),
         (("policy", "delete", "web"), "sys/policies/acl/web", ["delete"]),
         (("audit", "list"), "sys/audit", ["read", "sudo"]),
         (("operator", "seal"), "sys/seal", ["create", "update", "sudo"]),
