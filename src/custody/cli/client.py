@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
 from custody.base.secret import Secret
+from custody.cli.ending import Ending
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.hints import Refusal, next_step
 from custody.cli.link import headers_of, link_to, target_of
@@ -150,14 +151,18 @@ class Client:
             pass
 
     def follow(
-        self, path: str, parameters: Mapping[str, Any], seconds: float | None = None
+        self,
+        path: str,
+        parameters: Mapping[str, Any],
+        seconds: float | None = None,
+        ending: Ending | None = None,
     ) -> Iterator[bytes]:
         """What the server says at `path` as it says it, however long it is silent between.
 
-        For `seconds` where they are given. Raises RemoteError.
+        For `seconds` where they are given, and until its `ending`. Raises RemoteError.
         """
         reads = partial(_as_it_comes, seconds=seconds)
-        return self._pieces(Request("GET", path, _pairs(parameters)), reads=reads)
+        return self._pieces(Request("GET", path, _pairs(parameters)), reads=reads, ending=ending)
 
     def _pieces(
         self,
@@ -166,6 +171,7 @@ class Client:
         size: int = 0,
         *,
         reads: Reads = _whole,
+        ending: Ending | None = None,
     ) -> Iterator[bytes]:
         if self._connection.show is not Show.ANSWER:
             raise Instead(_described(self._connection, request))
@@ -183,6 +189,8 @@ class Client:
                 target += "?" + urlencode(request.parameters)
             link.request(request.method, target_of(address, connection, target), file, headers)
             line = link.sock
+            if ending is not None:
+                ending.of(line)
             response = link.getresponse()
             if response.status >= _FIRST_REFUSAL:
                 answer = self._decoded(request, response.status, response.read())

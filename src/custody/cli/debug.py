@@ -17,6 +17,7 @@ from custody import __version__
 from custody.base.clock import NANOSECOND, Clock, SystemClock, rfc3339
 from custody.base.duration import parse_ns
 from custody.cli.command import FORMAT, HTTP, Command, Context, Example
+from custody.cli.ending import Ending
 from custody.cli.errors import CommandError, RemoteError, UsageError
 from custody.cli.flags import Flag, Kind
 from custody.cli.output import to_json
@@ -74,6 +75,7 @@ class _Log(threading.Thread):
 
     def __init__(self, client: "Client", path: Path, seconds: int) -> None:
         super().__init__(daemon=True)
+        self._ending = Ending()
         self._client = client
         self._path = path
         self._seconds = seconds
@@ -84,15 +86,23 @@ class _Log(threading.Thread):
         if self.ident is not None:
             self.join()
 
+    def close(self) -> None:
+        """Let it end now: from then on it writes nothing."""
+        self._ending.end()
+        self.finish()
+
     def run(self) -> None:
         """Take lines as they come; the file is there once there is one."""
-        lines = self._client.follow(_MONITOR, {"log_level": "debug"}, self._seconds)
+        level = {"log_level": "debug"}
+        lines = self._client.follow(_MONITOR, level, self._seconds, self._ending)
         try:
             for piece in lines:
                 self._path.touch(mode=0o600)
                 with self._path.open("ab") as file:
                     file.write(piece)
         except (CommandError, OSError) as error:
+            if self._ending.ended:
+                return
             text = error.text if isinstance(error, RemoteError) else str(error)
             now = rfc3339(SystemClock().now_ns())
             last = text.strip().splitlines()[-1]
@@ -117,9 +127,13 @@ def run(context: Context) -> int:
     findings = _Findings()
     client = context.client().preparing()
     log = _Log(client, place / _LOG_FILE, duration)
-    if _LOG in targets:
-        log.start()
-    with context.progress("Watching") as progress, contextlib.suppress(KeyboardInterrupt):
+    with (
+        context.progress("Watching") as progress,
+        contextlib.closing(log),
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        if _LOG in targets:
+            log.start()
         for passed, due in _looks(duration, interval, often, targets):
             progress.show(passed, duration, f"until {rfc3339(began + duration * NANOSECOND)}")
             findings.look(client, due, clock)

@@ -1,8 +1,13 @@
 """`custody debug`: what is collected, what is left out, and who may read it."""
 
 import json
+import os
+import signal
+import socket
 import tarfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +72,46 @@ def test_nothing_that_is_there_is_written_over(cli: CLI, bundle: Path) -> None:
     assert (code, "is there already" in err) == (1, True)
     code, _, err = cli("debug", "-target=everything")
     assert (code, "unknown target everything" in err) == (1, True)
+
+
+@contextmanager
+def a_log_without_end(bundle: Path) -> Iterator[str]:
+    """The address of a server whose log says one line; once that is written, we are interrupted."""
+    ended = threading.Event()
+
+    def serve() -> None:
+        line, _ = listener.accept()
+        with line:
+            line.recv(65536)
+            line.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\na line\r\n")
+            while not (bundle / "custody.log").exists() and not ended.wait(0.01):
+                pass
+            os.kill(os.getpid(), signal.SIGINT)
+            ended.wait(30)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            ended.set()
+            server.join()
+
+
+@pytest.mark.parametrize("compress", ["true", "false"])
+def test_an_interruption_ends_the_log_and_keeps_what_there_is(
+    cli: CLI, bundle: Path, compress: str
+) -> None:
+    words = ("debug", "-target=log", "-duration=60s", f"-compress={compress}", f"-output={bundle}")
+    with a_log_without_end(bundle) as address:
+        before = set(threading.enumerate())
+        code, _, err = cli(*words, env={"CUSTODY_ADDR": address})
+        assert (code, "Left out" in err) == (0, False)
+        assert set(threading.enumerate()) <= before
+    if compress == "false":
+        assert (bundle / "custody.log").read_text() == "a line"
+        return
+    assert not bundle.exists()
+    with tarfile.open(bundle.with_name("bundle.tar.gz")) as packed:
+        assert "bundle/custody.log" in packed.getnames()
