@@ -20,7 +20,7 @@ import msgspec
 from custody.barrier.keyring import Keyring, encode_keyring
 from custody.base import log
 from custody.base.clock import SystemClock
-from custody.base.errors import BadRequest, CustodyError, Unavailable
+from custody.base.errors import BadRequest, CustodyError, Sealed, Unavailable
 from custody.base.ids import SystemSource
 from custody.base.log import describe
 from custody.seals.seal import Seal
@@ -57,6 +57,7 @@ class Custodian:
         self._slot = slot
         self._tell = tell  # the supervisor: that the node is open, or that all must end
         self._shut = shut  # somebody sealed the node: only share holders open it
+        self._ended = False  # the keys are dropped for good: nothing opens before the next start
         self._members: set[_Member] = set()
         self._steward = asyncio.Event()
         self._lock = asyncio.Lock()  # one change of the keys at a time
@@ -130,6 +131,7 @@ class Custodian:
         return m.Welcome(None if keyring is None else encode_keyring(keyring))
 
     async def _initialise(self, shares: int, threshold: int) -> m.Result:
+        self._may_open()
         made = await self._keeper.initialise(shares, threshold)
         return m.Made(
             rows=list(made.rows),
@@ -140,7 +142,9 @@ class Custodian:
     async def _unseal(self, call: m.Unseal) -> m.Result:
         await self._wait_for_steward()
         async with self._lock:
+            self._may_open()
             opening = await self._keeper.add_share(call.share, call.meta, migrate=call.migrate)
+            self._may_open()  # a migration has asked a seal
             if opening.opened:
                 await self._open()
             return msgspec.structs.replace(self._status(), change=opening.change)
@@ -148,21 +152,40 @@ class Custodian:
     async def _open_migrated(self, meta: list[tuple[bytes, bytes]]) -> m.Result:
         await self._wait_for_steward()
         async with self._lock:
+            self._may_open()
             self._keeper.open_migrated(meta)
             await self._open()
             return self._status()
 
     async def _unseal_automatically(self, meta: list[tuple[bytes, bytes]]) -> m.Result:
-        """Ask the seal, which may take long, and others go on; then open."""
-        if self._shut:
-            return m.Opened(outdated=False)
-        held = await self._keeper.ask_seal(meta)
+        """Ask the seal, which may take long, and others go on; then open.
+
+        Somebody may seal the node while it is asked: what it answers then opens nothing.
+        """
+        held = None if self._stays_sealed else await self._keeper.ask_seal(meta)
         if held is None:
             return m.Opened(outdated=False)
         async with self._lock:
+            if self._stays_sealed:
+                return m.Opened(outdated=False)
             if self._keeper.adopt(held):
                 await self._open()
         return m.Opened(self._keeper.outdated(meta))
+
+    @property
+    def _stays_sealed(self) -> bool:
+        """Whether the node does not open by itself."""
+        return self._shut or self._ended
+
+    def _may_open(self) -> None:
+        """Raises Sealed once the keys were dropped: what was made of shares since goes, too."""
+        if self._ended:
+            self._forget()
+            raise Sealed
+
+    def _forget(self) -> None:
+        self._keeper.forget()
+        self._keeper.reset()
 
     async def _wait_for_steward(self) -> None:
         try:
@@ -185,9 +208,10 @@ class Custodian:
         return self._status()
 
     async def _seal(self) -> m.Result:
+        """Forget the keys, and open by nothing that is under way or asked for from now on."""
+        self._shut = self._ended = True
+        self._forget()
         async with self._lock_or_not():
-            self._keeper.forget()
-            self._keeper.reset()
             await self._all(lambda channel: channel.call(m.DropKeyring()))
         self._slot.add("seals")
         _log.info("sealed")
@@ -197,7 +221,8 @@ class Custodian:
     @asynccontextmanager
     async def _lock_or_not(self) -> AsyncIterator[None]:
         """The lock, unless it is not to be had soon: a step of a ceremony may wait for a seal that
-        is silent, and sealing waits for none. What was forgotten meanwhile nobody opens with.
+        is silent, and sealing waits for none. Whoever has it meanwhile asks after each wait whether
+        the node was sealed, and opens nothing then.
         """
         try:
             await asyncio.wait_for(self._lock.acquire(), SEAL_PATIENCE)
@@ -219,22 +244,24 @@ class Custodian:
     async def _hand_out(self) -> None:
         """The keyring to the steward, which prepares the store, then to all workers.
 
-        If the steward cannot, the node is sealed again and its error raised.
+        If the steward cannot, the node is sealed again and its error raised. Whom that leaves to
+        open it is as before.
         """
         call = _take(self._still_open())
         try:
             await self._to_steward(call)
         except CustodyError:
-            self._keeper.forget()
+            self._ended = True
+            self._forget()
             await self._all(lambda channel: channel.call(m.DropKeyring()))
-            self._tell(SealAll(shut=False))
+            self._tell(SealAll(shut=self._shut))
             raise
         self._still_open()
         await self._all(lambda channel: channel.call(call), but=STEWARD)
 
     def _still_open(self) -> Keyring:
         keyring = self._keeper.keyring
-        if keyring is None:
+        if keyring is None or self._ended:
             raise Unavailable("sealed meanwhile")
         return keyring
 

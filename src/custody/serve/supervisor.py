@@ -236,10 +236,10 @@ class Supervisor:
             self._hang_up()
         elif isinstance(message, control.SealAll):
             _log.info("sealed: ending every process that held keys")
-            self._shut = message.shut
+            self._shut |= message.shut  # who sealed it is obeyed until people have opened it
             pause = 0.0 if message.shut else self._backoff(_CUSTODIAN_SLOT).delay(0.0)
             self._end_all(SEAL_DRAIN, self._clock.boot_ns() + int(pause * NANOSECOND))
-        elif isinstance(message, control.Opened):
+        elif isinstance(message, control.Opened) and self._ending is None:
             self._shut = False
             self._around.notifier.tell(notify.UNSEALED)
         elif isinstance(message, control.SetLevel):

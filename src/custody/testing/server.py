@@ -171,7 +171,7 @@ class InProcessCustodian:
     async def unseal_automatically(self, meta: Mapping[bytes, bytes]) -> bool:
         """Open by the automatic seal. Raises Unavailable."""
         held = None if self.shut else await self._keeper.ask_seal(meta.items())
-        if held is None:
+        if held is None or self.shut:
             return False
         if self._keeper.adopt(held):
             await self._open()
