@@ -235,14 +235,18 @@ class Keeper:
 
     def forget(self) -> None:
         """Forget the keys. What wipes them is the end of the process."""
-        self._held = None
+        self._held = self._migrated = None
         self._ceremonies.clear()
 
     async def take(self, step: AnyStep, meta: MetaRows) -> AnyOutcome:
         """One step of a ceremony. Raises Sealed, BadRequest, Unavailable."""
         self.install(meta)
         with MemoryStore(meta).snapshot() as rows:
-            return await self._ceremonies.take(step, self._open(), rows)
+            outcome = await self._ceremonies.take(step, self._open(), rows)
+        if self._held is None:  # forgotten while a seal was asked: what it made is kept no longer
+            self._ceremonies.clear()
+            raise Sealed
+        return outcome
 
     def install(self, meta: MetaRows) -> Keyring:
         """Take what is stored: keys that a ceremony has replaced, and a keyring that is newer.

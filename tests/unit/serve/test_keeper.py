@@ -13,8 +13,10 @@ from custody.base.secret import Secret
 from custody.base.store import Table, Transaction
 from custody.core.ceremony import AnyStep, Changing, RotateKeyring, RotateRootKey
 from custody.core.ports import Initialised
+from custody.seals.plan import Named, Plan
 from custody.serve.keeper import Keeper, MetaRows
 from custody.storage.memory import MemoryStore
+from custody.testing.seal import MemoryKMS
 
 _WRONG = (
     "unable to retrieve stored keys: invalid key: failed to decrypt keys from storage: "
@@ -182,3 +184,32 @@ def test_after_forgetting_there_is_no_key_to_rotate_or_install() -> None:
         asyncio.run(keeper.take(RotateKeyring(), made.rows))
     with pytest.raises(Sealed):
         keeper.install(made.rows)
+
+
+async def test_after_forgetting_no_migration_opens_that_was_made_before() -> None:
+    made = await _keeper().initialise(1, 1)
+    kms = MemoryKMS()
+    keeper = Keeper(_first_rows, SystemClock(), SystemSource(), kms, Plan(Named(kms.kind)))
+    share = made.shares[0].reveal()
+    change = (await keeper.add_share(share, made.rows, migrate=True)).change
+    assert change is not None
+    store = MemoryStore(made.rows)
+    await store.write(change.apply)
+    keeper.forget()
+    with pytest.raises(Unavailable, match="not what is stored"):
+        keeper.open_migrated(store.dump())
+    assert keeper.status().sealed
+
+
+async def test_a_new_root_key_that_a_silent_seal_wraps_after_forgetting_is_forgotten_too() -> None:
+    kms = MemoryKMS()
+    keeper = Keeper(_first_rows, SystemClock(), SystemSource(), kms, Plan(Named(kms.kind)))
+    made = await keeper.initialise(1, 1)
+    await keeper.add_share(made.shares[0].reveal(), made.rows)
+    kms.fall_silent()
+    taking = asyncio.create_task(keeper.take(RotateRootKey(), made.rows))
+    await kms.asked.wait()
+    keeper.forget()
+    kms.speak()
+    with pytest.raises(Sealed):
+        await taking
