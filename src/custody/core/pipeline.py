@@ -55,7 +55,9 @@ class Pipeline:
             except UnknownTerm as error:
                 unknown = error
             await self._renew(call, unknown)
-        raise Unavailable("the policies that govern this request keep changing; try again")
+        refused = Unavailable("the policies that govern this request keep changing; try again")
+        await self._gate.record_refusal(call, refused)
+        raise refused
 
     async def refuse(self, call: Call, error: CustodyError) -> None:
         """Record that `call` is refused with `error` before it was whole. Raises AuditFailed."""
@@ -63,12 +65,20 @@ class Pipeline:
         await self._gate.record_refusal(call, error)
 
     async def _renew(self, call: Call, unknown: UnknownTerm) -> None:
-        """Take the newest keyring; returns if that has the term. Raises Damaged if it has not."""
-        await self._parts.custodian.install(Front(self._parts).meta())
-        if unknown.term > self._barrier.keyring.term:
-            error = named(unknown, self._parts.metrics)
-            await self._gate.record_refusal(call, error)
-            raise error from unknown
+        """Take the newest keyring; returns if that has the term.
+
+        Raises Damaged if it has not, Sealed, Unavailable.
+        """
+        refused: CustodyError | None = None
+        try:
+            await self._parts.custodian.install(Front(self._parts).meta())
+            if unknown.term > self._barrier.keyring.term:
+                refused = named(unknown, self._parts.metrics)
+        except CustodyError as error:
+            refused = error
+        if refused is not None:
+            await self._gate.record_refusal(call, refused)
+            raise refused from unknown
 
     async def _answer(self, call: Call) -> Answer:
         draft = self._gate.draft()

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from tests.unit.core.stage import SECRET, Stage
 
+from custody.barrier.meta import MetaRow, meta_key
 from custody.base.store import Table
 from custody.core import outbox
 from custody.core.jobs.recording import Recording
@@ -170,6 +171,7 @@ async def test_a_decision_that_keeps_changing_is_given_up() -> None:
         answer = await stage.call("POST", PATH, token=token, body={"text": "x"})
         assert answer.status == 503
         assert stage.probe.calls == []
+        assert stage.records("response", PATH)[-1]["error"] == answer.errors[0]
 
 
 async def test_ignored_fields_are_told_only_where_there_is_a_body() -> None:
@@ -236,16 +238,49 @@ async def test_a_row_of_a_newer_term_is_opened_with_the_newest_keyring() -> None
         assert await stage.noted("old") == SECRET
 
 
+def of_a_term_to_come(stage: Stage) -> None:
+    """Turn what engines have stored into rows of a term that nobody knows."""
+    far = (1 << 30).to_bytes(4, "big")
+    stage.store.load(
+        (place, row[:9] + far + row[13:] if place[0] == Table.ENGINE else row)
+        for place, row in stage.store.dump()
+    )
+
+
 async def test_a_term_that_nobody_knows_is_damage() -> None:
     async with Stage() as stage:
         await stage.note("a")
         stage.start()
-        far = (1 << 30).to_bytes(4, "big")
-        stage.store.load(
-            (place, row[:9] + far + row[13:] if place[0] == Table.ENGINE else row)
-            for place, row in stage.store.dump()
-        )
+        of_a_term_to_come(stage)
         answer = await stage.call("GET", PATH, token=stage.root_token)
         assert answer.status == 500
         assert answer.errors[0].startswith("stored data failed authentication: table ENGINE")
         assert stage.recorder.records[-1]["error"] == answer.errors[0]
+
+
+async def test_a_refusal_for_want_of_the_newest_keyring_is_recorded() -> None:
+    async with Stage() as stage:
+        await stage.note("a")
+        stage.start()
+        of_a_term_to_come(stage)
+        keyring = stage.barrier.keyring
+        await stage.custodian.seal()
+        stage.barrier.install(keyring)  # as a process that has not heard of it yet
+        answer = await stage.call("GET", PATH, token=stage.root_token)
+        assert (answer.status, answer.errors) == (503, ["Vault is sealed"])
+        assert stage.records("response", PATH)[-1]["error"] == answer.errors[0]
+
+
+async def test_a_refusal_because_the_newest_keyring_does_not_open_is_recorded() -> None:
+    async with Stage() as stage:
+        await stage.note("a")
+        stage.start()
+        of_a_term_to_come(stage)
+        keyring = meta_key(MetaRow.KEYRING)
+        stage.store.load(
+            (place, row[:-1] + bytes([row[-1] ^ 1]) if place == keyring else row)
+            for place, row in stage.store.dump()
+        )
+        answer = await stage.call("GET", PATH, token=stage.root_token)
+        assert answer.status == 503
+        assert stage.records("response", PATH)[-1]["error"] == answer.errors[0]
