@@ -25,6 +25,7 @@ from custody.serve.settings import ProxyProtocol
 OUTER: Final = 2  # descriptors of one relayed connection: the client's, and ours to the server
 DESCRIPTORS: Final = OUTER + 1  # and the server's own
 HEADER_SECONDS: Final = 10.0
+PATIENCE: Final = 10.0  # seconds in which a descriptor may become free
 LINGER: Final = 2.0  # seconds in which a client may still hang up by itself
 _PEEKED: Final = 512  # bytes: more than any header's addresses end at
 _CHUNK: Final = 1 << 16
@@ -135,19 +136,30 @@ class Relay:
     async def _relay(self, front: socket.socket, peer: Address, *, trusted: bool) -> None:
         with front:
             try:
-                async with asyncio.timeout(self._header_seconds):
-                    source, first = await self._header(front)
+                source, first = await self._header_in_time(front)
                 client = source if source is not None and trusted else peer
-                with self._connection(client) as back:
+                with self._connection(await self._socket(), client) as back:
                     await self._loop.sock_connect(back, self.inner.getsockname())
                     await self._loop.sock_sendall(back, first)
                     await self._both_ways(front, back)
             except BadHeader as error:
                 _log.debug("hung up on %s: %s", peer[0], error)
-            except TimeoutError:
-                _log.debug("hung up on %s: no header in time", peer[0])
             except OSError as error:  # either side has gone
                 _log.debug("lost a connection of %s: %s", peer[0], error.strerror)
+
+    async def _header_in_time(self, front: socket.socket) -> tuple[Address | None, bytes]:
+        """As `_header`, within the time for it. Raises BadHeader.
+
+        What the kernel gives up is a TimeoutError, too, but no sign of a slow client.
+        """
+        limit = asyncio.timeout(self._header_seconds)
+        try:
+            async with limit:
+                return await self._header(front)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise BadHeader("no header in time") from error
 
     async def _header(self, front: socket.socket) -> tuple[Address | None, bytes]:
         """Whom the header names, and what came behind it. Raises BadHeader."""
@@ -165,10 +177,25 @@ class Relay:
             raise BadHeader("it ends before its header does")
         return data
 
+    async def _socket(self) -> socket.socket:
+        """A socket to connect with; where no descriptor is left, once one is.
+
+        Nobody is accepted meanwhile. Those who wait hold one each, so they do not wait for ever.
+        """
+        end = self._loop.time() + PATIENCE
+        while True:
+            try:
+                return socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            except OSError as error:
+                if error.errno not in _FULL or self._loop.time() >= end:
+                    raise
+            self._pause()
+            await asyncio.sleep(_PAUSE)
+
     @contextlib.contextmanager
-    def _connection(self, client: Address) -> Iterator[socket.socket]:
-        """A socket to connect to the HTTP server; while it is open, what it says is `client`'s."""
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as back:
+    def _connection(self, back: socket.socket, client: Address) -> Iterator[socket.socket]:
+        """`back`, bound to be told by; while it is open, what it says is `client`'s."""
+        with back:
             back.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             back.bind((next(self._places), 0))
             place: Address = back.getsockname()

@@ -2,9 +2,14 @@
 
 import asyncio
 import contextlib
+import errno
+import functools
+import logging
+import os
+import resource
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -248,6 +253,86 @@ def test_over_the_limit_connections_wait_for_others_to_go() -> None:
                 writer.close()
 
     play(acts)
+
+
+@contextlib.contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """This process can open nothing meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_where_no_descriptor_is_left_a_connection_waits_for_one() -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            _, writer = await one.connect()
+            writer.write(HEADER[:-1])
+            await asyncio.sleep(0.1)  # it is accepted, and its header is being read
+            with no_descriptor_left():
+                writer.write(HEADER[-1:] + b"GET")
+                await asyncio.sleep(0.3)
+                assert one.relay.clients == {}
+            with await one.accept() as end:
+                assert await received(end, 3) == b"GET"
+                assert one.whose(end) == ("203.0.113.7", 4711)
+            writer.close()
+            _, writer = await one.connect()
+            writer.write(b"GET")
+            with await one.accept() as end:
+                assert await received(end, 3) == b"GET"
+            writer.close()
+
+    play(acts)
+
+
+class GivingUp(asyncio.SelectorEventLoop):
+    """A loop on which the kernel gives connections up: those that are read, or those opened."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__()
+        self._call = call
+
+    def _give_up(self, call: str) -> None:
+        if call == self._call:
+            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+    async def sock_recv(self, sock: socket.socket, nbytes: int) -> bytes:
+        """What has come, if reading is not what fails."""
+        self._give_up("recv")
+        return await super().sock_recv(sock, nbytes)
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """Connect, if that is not what fails."""
+        self._give_up("connect")
+        await super().sock_connect(sock, address)
+
+
+@pytest.mark.parametrize("call", ["recv", "connect"])
+def test_a_connection_that_the_kernel_gives_up_is_not_said_to_have_sent_no_header(
+    call: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            client = socket.create_connection(("127.0.0.1", one.port))
+            reader, writer = await asyncio.open_connection(sock=client)
+            writer.write(b"GET")
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.close()
+
+    with (
+        caplog.at_level(logging.DEBUG),
+        asyncio.Runner(loop_factory=functools.partial(GivingUp, call)) as runner,
+    ):
+        runner.run(acts())
+    assert "lost a connection of 127.0.0.1: Connection timed out" in caplog.text
+    assert "no header" not in caplog.text
 
 
 class Waiting:
