@@ -7,18 +7,19 @@ after a while is closed. No request is lost, and a certificate that cannot be us
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from custody.base.ids import Source
 from custody.http.app import Pipeline
 from custody.serve.edge import Edge
-from custody.serve.listeners import BadListener, Serving, port_of
+from custody.serve.listeners import App, BadListener, Serving, port_of
 from custody.serve.relay import DESCRIPTORS, OUTER, Relay
 from custody.serve.settings import Listener
 
 _SETTLE: Final = 0.2  # seconds in which an acceptor that cannot serve has ended
 _RETIRED: Final = 30.0  # seconds for the connections of the one before to come anew
+Serve = Callable[[Listener, int, App, int], Serving]  # raises BadListener
 _log = logging.getLogger(__name__)
 
 
@@ -26,9 +27,15 @@ class Acceptor:
     """One listener, and who serves it now."""
 
     def __init__(
-        self, listener: Listener, fd: int, pipeline: Pipeline, source: Source, connections: int
+        self,
+        listener: Listener,
+        fd: int,
+        pipeline: Pipeline,
+        source: Source,
+        connections: int,
+        serve: Serve,
     ) -> None:
-        """Must be made in a running event loop. Raises BadListener."""
+        """Must be made in a running event loop. A relay waits for `begin`. Raises BadListener."""
         self.listener = listener
         # By local port, the descriptors that a connection to it holds.
         self.costs: Mapping[int, int] = {port_of(fd): 1}
@@ -41,11 +48,14 @@ class Acceptor:
             fd = inner
         self.edge = Edge(listener, pipeline, source, clients)
         try:
-            self.serving = Serving(listener, fd, self.edge.application, connections)
+            self.serving = serve(listener, fd, self.edge.application, connections)
         except BadListener:
             if self._relay is not None:
                 self._relay.close()
             raise
+
+    def begin(self) -> None:
+        """Accept where a relay does. Without one the server accepts as soon as it can serve."""
         if self._relay is not None:
             self._relay.accept()
 
@@ -82,18 +92,23 @@ class Acceptors:
         pipeline: Pipeline,
         source: Source,
         connections: int,
+        *,
+        serve: Serve = Serving,
     ) -> None:
         """`connections` is how many each listener takes. Raises BadListener."""
         self._fds = fds
         self._pipeline = pipeline
         self._source = source
         self._connections = connections
+        self._serve = serve
         self._retired: dict[Acceptor, asyncio.Task[None]] = {}
         self._changing = asyncio.Lock()
         self.ended = asyncio.Event()  # one ended that was not asked to
         self._acceptors = [
             self._new(listener, fd) for listener, fd in zip(listeners, fds, strict=True)
         ]
+        for one in self._acceptors:
+            one.begin()
 
     @property
     def in_flight(self) -> int:
@@ -126,7 +141,9 @@ class Acceptors:
         return found
 
     def _new(self, listener: Listener, fd: int) -> Acceptor:
-        acceptor = Acceptor(listener, fd, self._pipeline, self._source, self._connections)
+        acceptor = Acceptor(
+            listener, fd, self._pipeline, self._source, self._connections, self._serve
+        )
         acceptor.serving.task.add_done_callback(lambda _: self._on_end(acceptor))
         return acceptor
 
@@ -142,6 +159,7 @@ class Acceptors:
             _log.error("not reloaded: the certificate of %s cannot be served", listener.address)
             await following.end()
             return
+        following.begin()  # not before: whom it accepted would be lost with it
         self._acceptors[place] = following
         self._retired[last] = task = asyncio.create_task(last.retire())
         task.add_done_callback(lambda _: self._retired.pop(last, None))

@@ -12,7 +12,7 @@ import pytest
 
 from custody.serve.acceptors import Acceptors
 from custody.serve.idle import descriptors
-from custody.serve.listeners import Serving, bind
+from custody.serve.listeners import App, Serving, bind
 from custody.serve.settings import TLS, Listener, ProxyProtocol
 from custody.testing.server import MemoryServer
 
@@ -104,3 +104,39 @@ def test_a_certificate_that_cannot_be_used_changes_nothing(proxies: ProxyProtoco
             await acceptors.end()
 
     asyncio.run(scene())
+
+
+class Ending(Serving):
+    """Ends before it has answered anybody, as a server does that cannot serve."""
+
+    def __init__(self) -> None:
+        self.task = asyncio.create_task(asyncio.sleep(0.1))
+
+
+def test_no_request_is_lost_behind_proxies_while_a_next_acceptor_turns_out_not_to_serve(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    served: list[Serving] = []
+
+    def serve(listener: Listener, fd: int, app: App, connections: int) -> Serving:
+        served.append(Ending() if served else Serving(listener, fd, app, connections))
+        return served[-1]
+
+    async def scene() -> None:
+        node = MemoryServer()
+        plain = Listener("127.0.0.1", 0, proxy_protocol=ProxyProtocol("use_always"))
+        with bind(plain) as listening:
+            port = listening.getsockname()[1]
+            acceptors = Acceptors(
+                [plain], [listening.fileno()], node.node, node.source, 100, serve=serve
+            )
+            changed = msgspec.structs.replace(plain, body_timeout=1.0)
+            for _ in range(5):
+                reloading = asyncio.create_task(acceptors.reload([changed]))
+                while not reloading.done():
+                    assert await health(port) == 501
+            await acceptors.stop()
+            await acceptors.end()
+
+    asyncio.run(scene())
+    assert "cannot be served" in caplog.text
