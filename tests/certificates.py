@@ -7,10 +7,17 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+Key = (
+    ec.EllipticCurvePrivateKey
+    | rsa.RSAPrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+)
+_OWN_HASH = (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
 FAR = BEGAN + timedelta(days=36500)
 
 
@@ -21,9 +28,10 @@ def self_signed(
     names: tuple[str, ...] = ("vault.test",),
     addresses: tuple[str, ...] = ("127.0.0.1",),
     until: datetime = FAR,
+    key: Key | None = None,
 ) -> Path:
     """Write cert.pem and key.pem into `directory`; where the certificate is."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vault.test")])
     others = [
         *(x509.DNSName(text) for text in names),
@@ -39,7 +47,7 @@ def self_signed(
         .not_valid_after(until)
         .add_extension(x509.SubjectAlternativeName(others), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .sign(key, None if isinstance(key, _OWN_HASH) else hashes.SHA256())
     )
     return _write(directory, signed, key)
 
@@ -66,7 +74,7 @@ def client_of(authority: Path, directory: Path) -> Path:
     return _write(directory, signed, key)
 
 
-def _write(directory: Path, signed: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Path:
+def _write(directory: Path, signed: x509.Certificate, key: Key) -> Path:
     (directory / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     (directory / "key.pem").write_bytes(
         key.private_bytes(

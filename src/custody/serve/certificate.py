@@ -2,9 +2,15 @@
 
 import ssl
 from pathlib import Path
+from typing import Final
 
 from custody.base.pem import swapped
+from custody.crypto import x509
 from custody.serve.settings import TLS, Settings
+
+# What the HTTP server's TLS signs with. With another key it would end the process, not refuse.
+_SERVED: Final = frozenset({"secp256r1", "secp384r1", "Ed25519"})
+_LONGEST_RSA: Final = 4096  # bits
 
 
 class BadCertificate(Exception):
@@ -37,6 +43,7 @@ def check(tls: TLS) -> None:
             # To open a pipe is to wait for who writes into it.
             raise BadCertificate(f"{path}: it is not a file")
     _check_own(tls)
+    _check_kind(tls.cert_file)
     if tls.client_ca_file:
         try:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tls.client_ca_file)
@@ -57,6 +64,18 @@ def _check_own(tls: TLS) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "the key is encrypted"
         raise BadCertificate(f"{tls.cert_file} with {tls.key_file}: {reason}") from error
+
+
+def _check_kind(cert_file: str) -> None:
+    try:
+        key = x509.key_of(Path(cert_file).read_bytes())
+    except ValueError:
+        return  # read by OpenSSL only: nothing is known against it
+    if key.kind not in _SERVED and not (key.kind == "RSA" and key.bits <= _LONGEST_RSA):
+        raise BadCertificate(
+            f"{cert_file}: its key cannot be served; take RSA of at most {_LONGEST_RSA} bits, "
+            "P-256, P-384 or Ed25519"
+        )
 
 
 def _mismatch(error: ssl.SSLError) -> bool:

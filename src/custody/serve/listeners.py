@@ -20,6 +20,7 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
 
+from custody.serve import certificate
 from custody.serve.settings import Listener
 
 BACKLOG = 4096
@@ -147,6 +148,11 @@ class Serving:
 
     def __init__(self, listener: Listener, fd: int, app: App, connections: int) -> None:
         """Must be made in a running event loop. Raises BadListener."""
+        if listener.tls is not None:
+            try:
+                certificate.check(listener.tls)
+            except certificate.BadCertificate as error:
+                raise BadListener(f"the certificate of {listener.address}: {error}") from error
         self._fd = os.dup(fd)  # the server's, which closes it
         try:
             self._server = _server(listener, self._fd, app, connections)

@@ -5,14 +5,17 @@ import http.client
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from tests.certificates import self_signed
 
 from custody.serve.acceptors import Acceptors
 from custody.serve.idle import descriptors
-from custody.serve.listeners import App, Serving, bind
+from custody.serve.listeners import App, BadListener, Serving, bind
 from custody.serve.settings import TLS, Listener, ProxyProtocol
 from custody.testing.server import MemoryServer
 
@@ -102,6 +105,20 @@ def test_a_certificate_that_cannot_be_used_changes_nothing(proxies: ProxyProtoco
                 assert await health(port) == 501
             await acceptors.stop()
             await acceptors.end()
+
+    asyncio.run(scene())
+
+
+def test_a_certificate_that_would_end_the_process_is_no_listeners(tmp_path: Path) -> None:
+    self_signed(tmp_path, key=ec.generate_private_key(ec.SECP521R1()))
+    unfit = TLS(f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")
+
+    async def scene() -> None:
+        node = MemoryServer()
+        with bind(LISTENER) as listening:
+            listener = Listener("127.0.0.1", 0, tls=unfit)
+            with pytest.raises(BadListener, match="its key cannot be served"):
+                Acceptors([listener], [listening.fileno()], node.node, node.source, 100)
 
     asyncio.run(scene())
 

@@ -1,11 +1,13 @@
 """What a configuration file says, what it may not say, and how the refusal reads."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.certificates import self_signed
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from tests.certificates import Key, self_signed
 
 from custody.serve import certificate
 from custody.serve.config import BadConfiguration, child_environment, load
@@ -269,6 +271,31 @@ def test_a_certificate_and_its_key_in_each_others_place_are_told(tmp_path: Path)
     certificate.check(TLS(cert, key))
     with pytest.raises(certificate.BadCertificate, match="swapped: tls_cert_file holds the key"):
         certificate.check(TLS(key, cert))
+
+
+@pytest.mark.parametrize(
+    ("make", "served"),
+    [
+        (lambda: rsa.generate_private_key(65537, 2048), True),
+        (lambda: rsa.generate_private_key(65537, 4104), False),
+        (lambda: ec.generate_private_key(ec.SECP256R1()), True),
+        (lambda: ec.generate_private_key(ec.SECP384R1()), True),
+        (lambda: ec.generate_private_key(ec.SECP521R1()), False),
+        (ed25519.Ed25519PrivateKey.generate, True),
+        (ed448.Ed448PrivateKey.generate, False),
+    ],
+)
+def test_a_key_that_the_server_cannot_use_is_refused_before_a_worker_ends_of_it(
+    tmp_path: Path,
+    make: Callable[[], Key],
+    served: bool,  # noqa: FBT001 a column of the table
+) -> None:
+    tls = TLS(str(self_signed(tmp_path, key=make())), str(tmp_path / "key.pem"))
+    if served:
+        certificate.check(tls)
+        return
+    with pytest.raises(certificate.BadCertificate, match="its key cannot be served"):
+        certificate.check(tls)
 
 
 @pytest.mark.parametrize("which", ["cert_file", "key_file", "client_ca_file"])
