@@ -279,12 +279,11 @@ class Broker:
             while self._open and not self._open[0].pending:  # what is settled is not kept
                 self._open.popleft()
             # Last, since it logs: nobody waits for ever because a line could not be logged.
-            self._count(slot, taken, len(batch.waiters))
+            self._count(slot, taken, kept, len(batch.waiters))
 
         return settle
 
-    def _count(self, slot: _Slot, taken: asyncio.Future[None], size: int) -> None:
-        kept = _accepted(taken, size)
+    def _count(self, slot: _Slot, taken: asyncio.Future[None], kept: int, size: int) -> None:
         counters = slot.counters
         counters.batches += 1
         counters.accepted += kept

@@ -29,7 +29,7 @@ def parse_ns(value: object) -> int:
     """
     if isinstance(value, bool):
         raise BadRequest(f'time: invalid duration "{value}"')
-    if isinstance(value, int):
+    if isinstance(value, int):  # not with float in one test: compiled, that makes floats of all
         return _parse_number(str(value), small=abs(value) < _MAX_NS)
     if isinstance(value, float):
         return _parse_number(str(value), small=abs(value) < _MAX_NS)  # which NaN is not

@@ -14,9 +14,8 @@ from custody.core.case import Case, Outcome
 from custody.core.confine import MountStorage, SystemRows
 from custody.core.desk import NO_TOKEN, Desk
 from custody.plugin.request import Reply
-from custody.plugin.route import Op
+from custody.plugin.route import BODIED
 
-_BODIED: Final = frozenset((Op.WRITE, Op.PATCH))
 _SPELLINGS: Final = frozenset(("list", "scan", "help"))  # of the verb, not fields
 
 
@@ -42,7 +41,7 @@ def attempt(case: Case, rows: Rows, desk: Desk) -> Outcome:
 def bind(case: Case) -> None:
     """Type the body's (or query's) fields; warn of those that nobody reads."""
     action, request = case.action, case.request
-    source: Mapping[str, object] = request.raw if case.call.op in _BODIED else request.query
+    source: Mapping[str, object] = request.raw if case.call.op in BODIED else request.query
     unknown: list[str] = []
     if action.body is not None:
         request.body, unknown = action.body.read(source)

@@ -1,14 +1,11 @@
 """What was read of the head of a request."""
 
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 
 from custody.base.secret import Secret
-from custody.plugin.route import Op
-
-BODIED: Final = frozenset((Op.WRITE, Op.PATCH))  # the verbs whose bodies mean something
+from custody.plugin.route import BODIED, Op
 
 
 class Headers(msgspec.Struct):

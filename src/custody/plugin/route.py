@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Any, Final
 
 from custody.plugin.request import Reply, Request
 
@@ -20,6 +20,9 @@ class Op(StrEnum):
     WRITE = "write"
     PATCH = "patch"
     DELETE = "delete"
+
+
+BODIED: Final = frozenset((Op.WRITE, Op.PATCH))  # the verbs whose bodies mean something
 
 
 class Access(Enum):
