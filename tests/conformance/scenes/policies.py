@@ -8,9 +8,7 @@ PASSWORD: Final = """
 length = 20
 rule "charset" { charset = "abcdefghijklmnopqrstuvwxyz" min-chars = 1 }
 """
-NARROW: Final = """
-path "sys/internal/ui/resultant-acl" { capabilities = ["read"] }
-path "secret/data/*" {
+_BOUNDS: Final = """
   capabilities = ["create", "list"]
   allowed_parameters = { "data" = [], "n" = [1, "a"] }
   denied_parameters = { "options" = ["x"] }
@@ -18,17 +16,12 @@ path "secret/data/*" {
   min_wrapping_ttl = "1m"
   max_wrapping_ttl = "1h"
   pagination_limit = 10
-}
-path "secret/data/a" {
-  capabilities = ["create", "list"]
-  allowed_parameters = { "data" = [], "n" = [1, "a"] }
-  denied_parameters = { "options" = ["x"] }
-  required_parameters = ["data"]
-  min_wrapping_ttl = "1m"
-  max_wrapping_ttl = "1h"
-  pagination_limit = 10
-}
-path "secret/metadata/*" { capabilities = ["list"] }
+"""
+NARROW: Final = f"""
+path "sys/internal/ui/resultant-acl" {{ capabilities = ["read"] }}
+path "secret/data/*" {{{_BOUNDS}}}
+path "secret/data/a" {{{_BOUNDS}}}
+path "secret/metadata/*" {{ capabilities = ["list"] }}
 """
 
 
