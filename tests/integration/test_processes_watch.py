@@ -1,7 +1,15 @@
-"""The supervisor over children of a test's own making: what it does when they misbehave."""
+"""What the supervisor does when its processes misbehave: a test's own ones, and real ones."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.harness import Server, alive
 
 _SCENE = """
 import os, socket, subprocess, sys, threading, time
@@ -73,3 +81,79 @@ def test_a_writer_that_is_only_busy_is_left_alone() -> None:
     os.kill(os.getpid(), 15)
     """
     assert _play(body) == "0 0 0 custodian steward worker"
+
+
+_IMPATIENT = """
+import sys
+from custody.serve.supervisor import main
+from custody.serve.watchdog import Patience
+sys.exit(main(sys.argv[1:], Patience(beat=6 * 10**9)))
+"""
+
+
+class Impatient(Server):
+    """A real node whose supervisor waits six seconds for a process."""
+
+    def command(self, config: Path) -> list[str | Path]:
+        """What starts it."""
+        return [sys.executable, "-c", _IMPATIENT, f"-config={config}"]
+
+    def one(self, role: str) -> int:
+        """A process of that role."""
+        return next(pid for pid, found in self.pids().items() if found == role)
+
+    def killed(self) -> int:
+        """How many processes were killed since they hung."""
+        counters = self.expect(200, "GET", "sys/metrics").body["Counters"]
+        counts = {one["Name"]: one["Count"] for one in counters}
+        return int(counts["custody.hung_processes_killed"])
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Impatient]:
+    """A node that is unsealed."""
+    with Impatient(tmp_path) as server:
+        server.initialise()
+        yield server
+
+
+@pytest.mark.parametrize("role", ["worker", "steward"])
+def test_a_process_that_hangs_is_replaced_and_the_node_stays_unsealed(
+    node: Impatient, role: str
+) -> None:
+    hung = node.one(role)
+    os.kill(hung, signal.SIGSTOP)
+    node.wait_until_replaced(hung)
+    for _ in range(10):  # each on a connection that is dealt to some worker
+        node.expect(200, "GET", "auth/token/lookup-self")
+    assert f"{role}({hung}) hangs: killed" in node.log.read_text()
+    assert node.killed() == 1
+
+
+def test_a_custodian_that_hangs_could_not_seal_so_the_node_is_sealed(node: Impatient) -> None:
+    before = list(node.pids())
+    os.kill(node.one("custodian"), signal.SIGSTOP)
+    node.wait_until_replaced(*before)
+    assert node.expect(200, "GET", "sys/seal-status").body["sealed"] is True
+    node.unseal()
+    assert node.killed() == 1
+
+
+def test_a_node_that_is_stopped_as_a_whole_and_goes_on_loses_no_process(node: Impatient) -> None:
+    pids = sorted(node.pids())
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for pid in (node.process.pid, *pids):
+            os.kill(pid, number)
+        time.sleep(8 if number == signal.SIGSTOP else 2)
+    assert sorted(node.pids()) == pids
+    node.expect(200, "GET", "auth/token/lookup-self")
+
+
+def test_the_log_says_where_a_process_that_crashed_was(node: Impatient) -> None:
+    crashed = node.one("worker")
+    os.kill(crashed, signal.SIGABRT)
+    node.wait_until_replaced(crashed)
+    log = node.log.read_text()
+    line = next(line for line in log.splitlines() if f"worker({crashed}) was at" in line)
+    assert "custody/serve/worker.py" in line
+    assert not alive(crashed)

@@ -1,5 +1,6 @@
 """Starting the processes of a node: exec with exactly the descriptors that each needs."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -11,13 +12,15 @@ from custody.serve import control, handoff
 from custody.serve.handoff import Handoff
 from custody.serve.listeners import Sockets
 from custody.serve.settings import Settings
+from custody.serve.watchdog import places
 
 CUSTODIAN, STEWARD, WORKER = "custodian", "steward", "worker"
+_CHUNK = 1 << 16
 
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """A process and what tells of it: its end (pidfd) and its readiness (life pipe)."""
+    """A process and what tells of it: its end (pidfd), its readiness and how it crashed (life)."""
 
     role: str
     slot: int
@@ -35,6 +38,14 @@ class Child:
     def kill(self, number: int) -> None:
         """Send a signal; nothing happens if the process has ended."""
         self.process.send_signal(number)
+
+    def last_words(self) -> str:
+        """Where its threads were as it crashed; empty where it did not. To be read once."""
+        told = b""
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self.life, _CHUNK):
+                told += chunk
+        return places(told.decode(errors="replace"))
 
     def release(self) -> int:
         """Reap the ended process and close what told of it; its exit status."""

@@ -33,6 +33,7 @@ from custody.serve.keeper import Keeper
 from custody.serve.page import Page, Slot
 from custody.serve.reload import posted
 from custody.serve.seal_config import ConfiguredSeal, open_active, plan_of
+from custody.serve.watchdog import beat
 from custody.serve.wire import first_rows
 
 MEMBER_DEADLINE = 5.0  # seconds to take or drop a keyring
@@ -302,9 +303,11 @@ async def run(given: Handoff) -> None:
     control = socket.socket(fileno=given.custodian)
     control.settimeout(0)
     seal = open_active(given.settings.seals, SystemSource())
-    custodian = _custodian(given, control, seal)
+    slot = Page(given.page).slot(given.slot)
+    slot.claim(os.getpid())
+    custodian = _custodian(given, control, seal, slot)
     ended = loop.create_future()
-    tasks: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[None]] = {loop.create_task(beat(slot))}
     if seal is not None:
         tasks.add(loop.create_task(_keep(seal)))
 
@@ -328,9 +331,7 @@ async def run(given: Handoff) -> None:
     await ended
 
 
-def _custodian(given: Handoff, control: socket.socket, seal: Seal | None) -> Custodian:
-    slot = Page(given.page).slot(given.slot)
-    slot.claim(os.getpid())
+def _custodian(given: Handoff, control: socket.socket, seal: Seal | None, slot: Slot) -> Custodian:
     clock, source = SystemClock(), SystemSource()
     rows = first_rows(given.settings, clock, source)
     keeper = Keeper(rows, clock, source, seal, plan_of(given.settings.seals))

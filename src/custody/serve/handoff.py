@@ -6,6 +6,7 @@ dumpable, no core file, ends with its parent.
 """
 
 import ctypes
+import faulthandler
 import os
 import resource
 import signal
@@ -29,7 +30,7 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True):
 
     `board` is where the supervisor posts changed settings (see `serve.reload`).
     `custodian` is the stream to the custodian (for the custodian: its control socket to the
-    supervisor), `life` the pipe on which it says that it is ready.
+    supervisor), `life` the pipe on which it says that it is ready, and where it was if it crashes.
     """
 
     role: str
@@ -103,6 +104,7 @@ def raise_file_limit() -> int:
 def enter(argument: str) -> Handoff:
     """The first act of a process: harden, take the handoff, log under the role's name.
 
+    From then on a crash is told to the supervisor, by the places in the code and no values.
     Signals of the terminal are the supervisor's to answer. Raises OSError, ParentGone.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -110,6 +112,7 @@ def enter(argument: str) -> Handoff:
     harden()
     handoff = read(int(argument))
     die_with(handoff.parent)
+    faulthandler.enable(handoff.life)
     settings = handoff.settings
     log.configure(handoff.role, settings.log_level, settings.log_format, settings.loggers)
     journal.write(handoff.page, handoff.slot, handoff.role)

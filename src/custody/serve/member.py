@@ -26,6 +26,7 @@ from custody.serve.link import CustodianLink
 from custody.serve.listeners import BadListener
 from custody.serve.page import Page, Slot
 from custody.serve.reload import posted
+from custody.serve.watchdog import beat
 from custody.serve.watching import Watchers
 from custody.storage.layout import UnfitFileSystem, WrongFormat
 
@@ -116,11 +117,13 @@ def start(run: Callable[[Member], Awaitable[None]]) -> None:
     async def main() -> None:
         try:
             member = Member(given)
+            beating = asyncio.create_task(beat(member.slot))
             await run(member)
         except (WrongFormat, UnfitFileSystem, BadListener) as error:
             _log.critical("cannot start: %s", error)
             os._exit(BAD_CONFIGURATION)
         await member.close()
+        beating.cancel()
 
     uvloop.run(main())
     os._exit(0)  # no thread of the HTTP server may hold the process

@@ -5,7 +5,7 @@ supervisor folds its counters into a base slot, so that a sum never goes down; g
 process are forgotten. A sequence number in the header (odd while the supervisor folds) keeps a
 reader from counting a slot twice or not at all.
 
-Layout, in native 64-bit words: sequence, then SLOTS + 1 slots of pid, write stamp, counters.
+Layout, in native 64-bit words: sequence, then SLOTS + 1 slots of pid, write stamp, beats, counters.
 The page lives in memory (memfd) and only as long as the node: its layout is not an interface.
 """
 
@@ -13,7 +13,6 @@ import mmap
 import os
 from collections.abc import Mapping
 
-from custody.base.clock import Clock
 from custody.core.metrics import COUNTERS, GAUGES
 
 SLOTS = 64
@@ -22,7 +21,7 @@ NAMES = (*COUNTERS, *GAUGES)
 _WORD = 8
 _SEQUENCE = 0
 _HEADER = 1
-_PID, _STAMP, _FIRST = 0, 1, 2
+_PID, _STAMP, _BEATS, _FIRST = 0, 1, 2, 3
 _STRIDE = _FIRST + len(NAMES)
 _BASE = SLOTS  # the supervisor's own slot, where the dead are folded
 SIZE = (_HEADER + (SLOTS + 1) * _STRIDE) * _WORD
@@ -73,13 +72,17 @@ class Page:
         """When that slot's running write transaction began (boot time, ns); 0: none runs."""
         return self._words[_offset(number) + _STAMP]
 
+    def beats(self, number: int) -> int:
+        """How many beats the event loop of that slot's process has made (see `serve.watchdog`)."""
+        return self._words[_offset(number) + _BEATS]
+
     def pid(self, number: int) -> int:
         """The process that took the slot; 0: none."""
         return self._words[_offset(number) + _PID]
 
 
 class Slot:
-    """One process's counters and its write stamp."""
+    """One process's counters, its write stamp and its beats."""
 
     __slots__ = ("_offset", "_page", "_words")
 
@@ -104,18 +107,16 @@ class Slot:
         """A write transaction began at `boot_ns`; 0: it ended."""
         self._words[self._offset + _STAMP] = boot_ns
 
+    def beat(self) -> None:
+        """The process's event loop turns."""
+        self._words[self._offset + _BEATS] += 1
+
 
 def create() -> int:
     """The descriptor of a new page, all zero."""
     fd = os.memfd_create("custody-page", os.MFD_CLOEXEC)
     os.ftruncate(fd, SIZE)
     return fd
-
-
-def stuck(page: Page, number: int, clock: Clock, limit_ns: int) -> bool:
-    """Whether that slot's write transaction has run for longer than `limit_ns`."""
-    began = page.write_stamp(number)
-    return began != 0 and clock.boot_ns() - began > limit_ns
 
 
 def _offset(number: int) -> int:

@@ -32,11 +32,12 @@ from custody.serve.backoff import Backoff
 from custody.serve.children import Child, Nursery
 from custody.serve.listeners import Sockets
 from custody.serve.settings import Settings
+from custody.serve.watchdog import Patience, Watchdog
 from custody.storage.lock import DataInUse, DataLock
 
-TICK = 0.5  # seconds between looks at the write stamps
-STUCK_NS = 5 * NANOSECOND
+TICK = 0.5  # seconds between looks at what the processes do
 SEAL_DRAIN = 1.0  # seconds that requests in flight get when the node is sealed
+_LAST_WORDS_NS = NANOSECOND  # that a process which hangs gets to tell where it is
 _PATIENT = 1.0  # seconds that who connects may wait for a worker that is started anew
 _CUSTODIAN_SLOT, _STEWARD_SLOT, _FIRST_WORKER_SLOT = 0, 1, 2
 Loaded = tuple[Settings, list[str]]
@@ -62,11 +63,19 @@ class Around:
 class Supervisor:
     """One node's processes."""
 
-    def __init__(self, nursery: Nursery, shared: page.Page, clock: Clock, around: Around) -> None:
+    def __init__(
+        self,
+        nursery: Nursery,
+        shared: page.Page,
+        clock: Clock,
+        around: Around,
+        patience: Patience = Patience(),  # noqa: B008 it is frozen
+    ) -> None:
         self._nursery = nursery
         self._around = around
         self._processes = _FIRST_WORKER_SLOT + nursery.settings.workers
         self._page = shared
+        self._watchdog = Watchdog(shared, clock, patience)
         self._journal = journal.Journal(nursery.page)
         self._clock = clock
         self._events = selectors.DefaultSelector()
@@ -194,7 +203,9 @@ class Supervisor:
         self._events.unregister(child.pidfd)
         if child.life in self._events.get_map():
             self._events.unregister(child.life)
-        status = child.release()
+        where, status = child.last_words(), child.release()
+        if where:
+            _log.error("%s(%d) was at %s", child.role, child.pid, where)
         del self._children[child.slot]
         self._page.fold(child.slot)
         self._journal.want(child.slot, 0)
@@ -309,8 +320,8 @@ class Supervisor:
                 self._kill_all()
                 self._ending = _Ending(now + NANOSECOND, self._ending.restart_ns)
             return
-        self._kill_stuck()
         self._kill_doomed(now)
+        self._kill_hanging(now)
         for slot in sorted(slot for slot, due_ns in self._due.items() if due_ns <= now):
             if slot == _CUSTODIAN_SLOT:
                 self._start_all()
@@ -321,15 +332,25 @@ class Supervisor:
     def _only_custodian(self) -> bool:
         return all(child.role == children.CUSTODIAN for child in self._children.values())
 
-    def _kill_stuck(self) -> None:
-        for child in self._children.values():
-            if page.stuck(self._page, child.slot, self._clock, STUCK_NS):
-                _log.error("%s(%d) is stuck in a write: killed", child.role, child.pid)
-                self._page.base().add("stuck_writers_killed")
-                child.kill(signal.SIGKILL)
+    def _kill_hanging(self, now: int) -> None:
+        self._watchdog.look(self._children.keys())
+        for slot, child in self._children.items():
+            if slot in self._doomed:
+                continue
+            if self._watchdog.writes_too_long(slot):
+                self._crash(child, now, "is stuck in a write", "stuck_writers_killed")
+            elif self._watchdog.hangs(slot):
+                self._crash(child, now, "hangs", "hung_processes_killed")
+
+    def _crash(self, child: Child, now: int, why: str, counter: str) -> None:
+        """End it so that it tells where it was, if it still can."""
+        _log.error("%s(%d) %s: killed", child.role, child.pid, why)
+        self._page.base().add(counter)
+        child.kill(signal.SIGABRT)
+        self._doomed[child.slot] = (child, now + _LAST_WORDS_NS)
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], patience: Patience = Patience()) -> int:  # noqa: B008 it is frozen
     """`custody server -config=FILE …`: run a node until a signal ends it; the exit status."""
     try:
         settings, warnings = config.load(argv)
@@ -345,7 +366,7 @@ def main(argv: list[str]) -> int:
         lock = DataLock(Path(settings.data_path))
         try:
             around = Around(lambda: config.load(argv), notify.Notifier(config.service_manager()))
-            return _serve(settings, around)
+            return _serve(settings, around, patience)
         finally:
             lock.release()
     except (DataInUse, OSError) as error:
@@ -353,7 +374,7 @@ def main(argv: list[str]) -> int:
         return 1
 
 
-def _serve(settings: Settings, around: Around) -> int:
+def _serve(settings: Settings, around: Around, patience: Patience) -> int:
     sockets = Sockets(settings.listeners)
     fd = page.create()
     journal.lay_out(fd)
@@ -369,6 +390,7 @@ def _serve(settings: Settings, around: Around) -> int:
         around.notifier.tell(notify.READY)
 
     try:
-        return Supervisor(nursery, page.Page(fd), SystemClock(), around).run(announce)
+        node = Supervisor(nursery, page.Page(fd), SystemClock(), around, patience)
+        return node.run(announce)
     finally:
         sockets.close()

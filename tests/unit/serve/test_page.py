@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import custody
 from custody.core.metrics import COUNTERS
-from custody.serve.page import NAMES, SLOTS, Page, create, stuck
+from custody.serve.page import NAMES, SLOTS, Page, create
 
 _SOURCE = Path(custody.__file__).parent
 
@@ -21,21 +21,6 @@ def fd() -> Iterator[int]:
     number = create()
     yield number
     os.close(number)
-
-
-class BootClock:
-    """A clock that stands at `ns`."""
-
-    def __init__(self, ns: int) -> None:
-        self.ns = ns
-
-    def now_ns(self) -> int:
-        """Not used."""
-        return self.ns
-
-    def boot_ns(self) -> int:
-        """The set time."""
-        return self.ns
 
 
 def test_what_one_mapping_counts_another_reads(fd: int) -> None:
@@ -61,11 +46,12 @@ def test_a_slot_that_does_not_exist_is_refused(fd: int) -> None:
             Page(fd).slot(number)
 
 
-def test_folding_keeps_counters_and_forgets_gauges_stamp_and_process(fd: int) -> None:
+def test_folding_keeps_counters_and_forgets_gauges_stamp_beats_and_process(fd: int) -> None:
     page = Page(fd)
     slot = page.slot(5)
     slot.claim(77)
     slot.stamp(1)
+    slot.beat()
     slot.add("scrub_rows", 9)
     slot.add("up", 4)
     page.fold(5)
@@ -74,6 +60,7 @@ def test_folding_keeps_counters_and_forgets_gauges_stamp_and_process(fd: int) ->
     assert totals["up"] == 0
     assert page.pid(5) == 0
     assert page.write_stamp(5) == 0
+    assert page.beats(5) == 0
 
 
 _additions = st.tuples(
@@ -97,14 +84,3 @@ def test_sums_are_those_of_all_additions_whoever_died_meanwhile(
             expected[name] += amount
         assert page.totals() == expected
     os.close(number)
-
-
-def test_a_writer_is_stuck_only_while_its_transaction_runs_too_long(fd: int) -> None:
-    page = Page(fd)
-    slot = page.slot(1)
-    assert not stuck(page, 1, BootClock(10**12), 100)
-    slot.stamp(1000)
-    assert not stuck(page, 1, BootClock(1100), 100)
-    assert stuck(page, 1, BootClock(1101), 100)
-    slot.stamp(0)
-    assert not stuck(page, 1, BootClock(10**12), 100)
