@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # Writes requirements/*.txt anew: every package with its version and hashes, from pyproject.toml.
-# Locked with the oldest supported Python, whose set of packages the newer ones install too.
+# Locked with the oldest supported Python, Debian 12's 3.11.2: the newer ones install its set too,
+# while a package's newest version may ask for a patch release that Debian does not have.
 # Arguments go to pip-compile: `tools/lock.sh --upgrade`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-python="${PYTHON:-python3.11}"
+python="${PYTHON:-/usr/bin/python3.11}"
+"$python" -c 'import sys; sys.exit(sys.version_info[:3] > (3, 11, 2))' || {
+  echo "lock: $python is newer than 3.11.2; set PYTHON to one that is not" >&2
+  exit 1
+}
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
 unset PIP_FIND_LINKS # a wheel built on this machine has a hash that no other machine will meet
