@@ -45,7 +45,7 @@ def test_what_is_taken_away_is_refused_by_the_next_request_on_any_connection(
     stale = 0
     for number in range(_ROUNDS):
         admin, before, *after = chance.sample(connections, 5)
-        take_away = (_revoked, _tightened, _disabled, _bereft, _leaked)[number % 5]
+        take_away = (_revoked, _tightened, _disabled, _bereft, _leaked, _recalled)[number % 6]
         stale += take_away(admin, before, after)
     assert stale == 0
 
@@ -75,6 +75,18 @@ def _leaked(admin: Client, before: Client, after: list[Client]) -> int:
     token = _token(admin)
     assert before.call("GET", "secret/data/stale/one", token=token).status == 200
     admin.expect(200, "POST", "sys/leaked-tokens", {"texts": [f"found: {token}"]})
+    return sum(
+        client.call("GET", "secret/data/stale/one", token=token).status != 403 for client in after
+    )
+
+
+def _recalled(admin: Client, before: Client, after: list[Client]) -> int:
+    """All tokens of a role are revoked by the path that made them."""
+    admin.expect(204, "POST", "auth/token/roles/stale", {"allowed_policies": ["stale"]})
+    made = admin.expect(200, "POST", "auth/token/create/stale", {})
+    token = str(made.body["auth"]["client_token"])
+    assert before.call("GET", "secret/data/stale/one", token=token).status == 200
+    admin.expect(204, "PUT", "sys/leases/revoke-prefix/auth/token/create/stale")
     return sum(
         client.call("GET", "secret/data/stale/one", token=token).status != 403 for client in after
     )

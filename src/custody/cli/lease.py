@@ -32,7 +32,7 @@ def renew(context: Context) -> int:
 
 
 def revoke(context: Context) -> int:
-    """Revoke a lease, or all under a path."""
+    """Revoke a lease, or all under a path with the tokens that were made there."""
     options, name = context.options, context.arguments[0].strip()
     by_path, force, sync = (options.switch(flag) for flag in ("prefix", "force", "sync"))
     if force and not by_path:
@@ -84,6 +84,7 @@ COMMANDS = (
         (
             Example("One:", "custody lease revoke database/creds/app/2f6a614c"),
             Example("All under a path:", "custody lease revoke -prefix database/creds/app"),
+            Example("All tokens of a role:", "custody lease revoke -prefix auth/token/create/ci"),
         ),
         revoke,
         "ID",

@@ -12,6 +12,7 @@ from custody.base.store import Table, Transaction
 from custody.crypto.mac import Authenticator
 from custody.policy import service as policies
 from custody.token import format as token_format
+from custody.token import recall
 from custody.token import service as tokens
 from custody.token.entry import Handle, root_spec
 
@@ -43,6 +44,7 @@ async def first_rows(
     def write(txn: Transaction) -> None:
         policies.seed(txn, now_ns)
         audit_table.seed(txn)
+        recall.seed(txn)
         tokens.create(txn, root_spec(), handle, None, now_ns)
         txn.put(Table.SETTING, CLUSTER_NAME, name.encode())
         txn.put(Table.SETTING, CLUSTER_ID, identifier.encode())

@@ -9,6 +9,7 @@ from custody.base.errors import CustodyError
 from custody.base.log import describe
 from custody.core.jobs.expiry import Expiry
 from custody.core.jobs.job import Alarm, Job, keep_running
+from custody.core.jobs.recall import Recall
 from custody.core.jobs.recording import Recording
 from custody.core.jobs.revocation import Revocation
 from custody.core.jobs.rewrap import Rewrap
@@ -54,6 +55,7 @@ def jobs_of(parts: Parts) -> Sequence[Job]:
     return (
         Expiry(barrier, clock, floor),
         Revocation(barrier, clock, floor),
+        Recall(barrier, clock, floor),
         Recording(barrier, parts.broker, clock, parts.metrics),
         Unmount(barrier, clock),
         Upgrade(barrier, clock, parts.catalog),

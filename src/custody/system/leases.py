@@ -1,18 +1,18 @@
 """`sys/leases`: the leases of credentials. No engine hands any out yet, so none is ever found.
 
-Tokens are no leases here: they have `auth/token`. To revoke tokens by a prefix of the path that
-made them is refused rather than acknowledged and not done.
+Tokens are no leases here: they have `auth/token`. But by a prefix of the path that made them they
+are revoked here too, wrapping tokens among them.
 """
 
 from typing import Annotated, Final, Never, NoReturn, TypedDict
 
 from custody.base.errors import BadRequest, NotFound
-from custody.core.confine import SystemRows
-from custody.core.mounts import AUTH
+from custody.core.confine import SystemRows, SystemTransaction
 from custody.plugin.fields import Duration, Fields, PageFields
 from custody.plugin.request import Reply, Request
-from custody.plugin.route import Access, Op, Route, reads
+from custody.plugin.route import Access, Op, Route, reads, writes
 from custody.plugin.shape import NULL
+from custody.token import recall
 
 _IRREVOCABLE: Final = "irrevocable"
 _ACCEPTED: Final = 202
@@ -95,16 +95,12 @@ def revoke(request: Request, _rows: SystemRows) -> None:
     _named(fields.lease_id or request.params.get("url_lease_id", "") or fields.url_lease_id)
 
 
-def revoke_prefix(request: Request, _rows: SystemRows) -> None:
-    """Revoke all leases below a prefix."""
+def revoke_prefix(request: Request, txn: SystemTransaction) -> None:
+    """Revoke all leases below a prefix, and the tokens that were made there."""
     prefix = request.params["prefix"]
     if not prefix or prefix.endswith("/"):
         raise BadRequest("cannot write to a path ending in '/'")
-    if f"{prefix}/".startswith(AUTH):
-        raise BadRequest(
-            "tokens cannot be revoked by prefix in this version; "
-            "revoke them by auth/token/revoke or auth/token/revoke-accessor"
-        )
+    recall.begin(txn, prefix)
 
 
 def list_irrevocable(request: Request, _rows: SystemRows) -> Reply:
@@ -142,7 +138,7 @@ def _irrevocable(request: Request) -> None:
 
 _RENEW: Final = {Op.WRITE: reads(renew, RenewFields)}
 _REVOKE: Final = {Op.WRITE: reads(revoke, RevokeFields)}
-_PREFIX: Final = {Op.WRITE: reads(revoke_prefix, PrefixFields)}
+_PREFIX: Final = {Op.WRITE: writes(revoke_prefix, PrefixFields, essential=True)}
 _LIST: Final = reads(list_leases, PageFields, access=Access.SUDO)
 
 ROUTES: Final = (
@@ -179,7 +175,7 @@ ROUTES: Final = (
     Route(
         "leases/revoke-prefix/{prefix...}", _PREFIX, access=Access.SUDO,
         takes={"prefix": "How the ids begin."},
-        help="Revoke all leases below a prefix.",
+        help="Revoke all leases below a prefix, and the tokens that were made there.",
     ),
     Route(
         "leases/revoke-force/{prefix...}", _PREFIX, access=Access.SUDO,

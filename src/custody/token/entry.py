@@ -35,6 +35,7 @@ _WIRE_NAMES = {
     "accessor_hash": "k",
     "role": "o",
     "bound_cidrs": "b",
+    "era": "g",
 }
 
 
@@ -65,6 +66,7 @@ class TokenEntry(Record, frozen=True, kw_only=True, rename=_WIRE_NAMES):
     spent_ns: int = 0  # when the last use began
     role: str = ""  # the token role that it was made by way of
     bound_cidrs: tuple[str, ...] = ()  # networks from which it may be used; none: from anywhere
+    era: int = 0  # in which it was made; see `recall`
 
     @property
     def root(self) -> bool:

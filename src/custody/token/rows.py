@@ -3,6 +3,7 @@
 Hashes are 32 bytes, HMAC-SHA256 under the store's salt; times are big-endian, 8 bytes:
 
     TOKEN       token hash                        the entry
+    TOKEN       "recalls"                         which tokens are recalled (`recall`)
     ACCESSOR    accessor hash                     token hash
     CHILD       parent's hash | child's hash      nothing
     EXPIRY      due second | token hash           nothing

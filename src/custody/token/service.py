@@ -2,7 +2,8 @@
 
 A token is good only while its own row and the row of each of its ancestors are there and unexpired.
 So taking away one row refuses the whole tree below it at once; the rows of the descendants are
-cleared later, from a mark, in batches (`clearing`). A missing row always means less access.
+cleared later, from a mark, in batches (`clearing`). A missing row always means less access. Nor may
+any of them be recalled by the path that made it (`recall`).
 
 Functions that revoke answer with the hashes that went, so that whoever composes them can clear
 what belongs to those tokens in the same transaction.
@@ -15,7 +16,7 @@ from custody.base.errors import BadRequest, MultiError, PermissionDenied
 from custody.base.ids import Source
 from custody.base.store import Rows, Table, Transaction
 from custody.crypto.mac import Authenticator
-from custody.token import roles
+from custody.token import recall, roles
 from custody.token.entry import (
     SPENT,
     WRAPPING_POLICIES,
@@ -75,9 +76,15 @@ def find(rows: Rows, token_hash: bytes, now_ns: int) -> TokenEntry | None:
     entry = memo(Table.TOKEN, token_hash, decode_entry)
     if entry is None or 0 < entry.expires_ns <= now_ns:
         return None
+    recalls = recall.read(rows)
+    if entry.era > recalls.era:
+        raise recall.missing()
+    waiting = recalls.waiting
+    if waiting and recalls.cover(entry):
+        return None
     for ancestor in entry.ancestors:
         above = memo(Table.TOKEN, ancestor, decode_entry)
-        if above is None or 0 < above.expires_ns <= now_ns:
+        if above is None or 0 < above.expires_ns <= now_ns or (waiting and recalls.cover(above)):
             return None
     return entry
 
@@ -151,7 +158,7 @@ def create(
     taken = txn.get(Table.TOKEN, token_hash) is not None
     if taken or (chosen and has_children(txn, token_hash)):
         raise BadRequest("cannot create a token with a duplicate ID")
-    entry = _new_entry(spec, handle, ancestors, now_ns)
+    entry = _new_entry(spec, handle, ancestors, now_ns, era=recall.read(txn).era)
     store(txn, token_hash, entry)
     txn.put(Table.ACCESSOR, handle.accessor_hash, token_hash)
     if ancestors:
@@ -316,7 +323,9 @@ def batch_entry(
     return _new_entry(spec, handle, () if parent is None else (parent,), now_ns)
 
 
-def _new_entry(spec: Spec, handle: Handle, ancestors: tuple[bytes, ...], now_ns: int) -> TokenEntry:
+def _new_entry(
+    spec: Spec, handle: Handle, ancestors: tuple[bytes, ...], now_ns: int, *, era: int = 0
+) -> TokenEntry:
     return TokenEntry(
         accessor=handle.accessor,
         accessor_hash=handle.accessor_hash,
@@ -336,4 +345,5 @@ def _new_entry(spec: Spec, handle: Handle, ancestors: tuple[bytes, ...], now_ns:
         type=spec.type,
         role=spec.role,
         bound_cidrs=spec.bound_cidrs,
+        era=era,
     )

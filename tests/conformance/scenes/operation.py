@@ -92,6 +92,8 @@ async def tools(record: Record) -> None:
         for path in ("random", "random/platform", "random/platform/8"):
             await ask("POST", f"sys/tools/{path}")
         await ask("POST", "sys/leases/tidy", 202)
+        for kind in ("prefix", "force"):
+            await ask("PUT", f"sys/leases/revoke-{kind}/auth/token/create", 204, sync=True)
         await ask("POST", "sys/leaked-tokens", texts=[await server.token()])
 
 

@@ -69,6 +69,22 @@ async def test_a_token_whose_parent_is_revoked_is_refused_by_the_next_request() 
         await server.expect(403, "GET", PATH, token=child)
 
 
+async def test_a_recalled_token_is_refused_by_the_next_request_and_the_others_stand() -> None:
+    async with Ticking() as server:
+        await server.begin()
+        root = server.root_token
+        await server.expect(204, "POST", "auth/token/roles/ci", token=root, body={})
+        stays = await server.token(READ)
+        made = await server.expect(200, "POST", "auth/token/create/ci", token=root, body={})
+        goes = made.json["auth"]["client_token"]
+        for token in (stays, goes):
+            await server.expect(200, "GET", "auth/token/lookup-self", token=token)
+            await server.expect(200, "GET", "auth/token/lookup-self", token=token)
+        await server.expect(204, "PUT", "sys/leases/revoke-prefix/auth/token/create/ci", token=root)
+        await server.expect(403, "GET", "auth/token/lookup-self", token=goes)
+        await server.expect(200, "GET", "auth/token/lookup-self", token=stays)
+
+
 async def test_other_tokens_come_and_go_and_a_decision_stands() -> None:
     async with Ticking() as server:
         await server.begin()

@@ -10,7 +10,7 @@ from custody.base.clock import NANOSECOND
 from custody.base.errors import BadRequest, PermissionDenied
 from custody.base.store import Table
 from custody.testing.tokens import TokenBench, accessor_hash, token_hash
-from custody.token import clearing, service
+from custody.token import clearing, recall, recalling, service
 from custody.token.entry import SPENT, Spec
 from custody.token.lifetime import Limits
 
@@ -27,6 +27,7 @@ class Model:
     expires_ns: int
     uses: int
     revoked: bool = False
+    path: str = "p"
 
     def good(self, now_ns: int) -> bool:
         above = self.parent is None or self.parent.standing(now_ns)
@@ -118,6 +119,17 @@ class TokenLives(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.bench.advance(seconds)
 
+    @rule(path=st.sampled_from(["p", "p/a", "p/b"]))
+    def recall(self, path: str) -> None:
+        with self.bench.tables.transaction() as txn:
+            recall.begin(txn, path)
+        for token in self.tokens:
+            token.revoked |= path in {token.path, "p"}
+
+    @rule(limit=st.integers(min_value=1, max_value=3))
+    def clear_some_recalled(self, limit: int) -> None:
+        self._clear_recalled(limit)
+
     @rule(limit=st.integers(min_value=1, max_value=3))
     def expire_some(self, limit: int) -> None:
         with self.bench.tables.transaction() as txn:
@@ -141,7 +153,7 @@ class TokenLives(RuleBasedStateMachine):
         self._run_all_jobs()
         live = [token for token in self.tokens if token.good(self.bench.now_ns)]
         rows = self.bench.rows()
-        assert set(rows[Table.TOKEN]) == {token_hash(token.name) for token in live}
+        assert set(rows[Table.TOKEN]) - {recall.PLACE} == {token_hash(token.name) for token in live}
         assert rows[Table.ACCESSOR] == {
             accessor_hash(f"accessor-{token.name}"): token_hash(token.name) for token in live
         }
@@ -159,22 +171,33 @@ class TokenLives(RuleBasedStateMachine):
     def _create(self, parent: Model | None, ttl: int, uses: int) -> None:
         name = f"token-{len(self.tokens)}"
         above = None if parent is None else parent.name
-        spec = Spec(policies=("web",), path="p", ttl=ttl, num_uses=uses)
+        path = ("p", "p/a", "p/b")[len(self.tokens) % 3]
+        spec = Spec(policies=("web",), path=path, ttl=ttl, num_uses=uses)
         try:
             entry = self.bench.make(name, above, spec=spec)
         except PermissionDenied:
             assert parent is not None
             assert not parent.good(self.bench.now_ns)
             return
-        self.tokens.append(Model(name, parent, entry.expires_ns, uses))
+        self.tokens.append(Model(name, parent, entry.expires_ns, uses, path=path))
 
     def _run_all_jobs(self) -> None:
         more = True
         while more:
+            recalled = self._clear_recalled(2)
             with self.bench.tables.transaction() as txn:
                 more = clearing.expire(txn, self.bench.now_ns, 2).more
             with self.bench.tables.transaction() as txn:
-                more |= clearing.sweep(txn, self.bench.now_ns, 2).more
+                more |= clearing.sweep(txn, self.bench.now_ns, 2).more or recalled
+
+    def _clear_recalled(self, limit: int) -> bool:
+        with self.bench.tables.snapshot() as rows:
+            batch = recalling.look(rows, limit, 20)
+        if batch is None:
+            return False
+        with self.bench.tables.transaction() as txn:
+            recalling.step(txn, batch, self.bench.now_ns)
+        return True
 
 
 TestTokenLives = TokenLives.TestCase
