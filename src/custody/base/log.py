@@ -1,9 +1,11 @@
 """Log lines: one line each, to stderr, and never the text of an unexpected exception.
 
 An exception's message may quote what it choked on, which may be a secret; its type and the places
-it passed are enough to find it.
+it passed are enough to find it. Nor is it shown what a line would have been made of that cannot be
+written: it is counted.
 """
 
+import contextlib
 import json
 import logging
 import sys
@@ -38,6 +40,7 @@ _NAMES = {
     logging.ERROR: "error",
 }
 _ALL = ""  # stands for every logger without a level of its own
+_on_lost: Callable[[], object] = int  # of this process; `int` does nothing
 _levels: Mapping[str, int] = {_ALL: logging.WARNING}  # of this process; replaced, never changed
 _MILLISECOND = 1_000_000
 _FRAMES = 12  # of a traceback's innermost
@@ -58,9 +61,16 @@ def configure(
     others = [one for one in root.handlers if not isinstance(one, logging.StreamHandler)]
     root.handlers[:] = [_Lines(role, form), *others]
     set_levels(level, loggers)
+    logging.raiseExceptions = False  # others' handlers: they would show the arguments of a line
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
     sys.unraisablehook = _unraisable
+
+
+def count_lost(count: Callable[[], object]) -> None:
+    """From now on call `count` for each line that cannot be written; one thread at a time does."""
+    global _on_lost  # noqa: PLW0603 one for all handlers, whenever they are made
+    _on_lost = count
 
 
 def set_levels(level: str, loggers: Mapping[str, str]) -> None:
@@ -161,6 +171,17 @@ class _Lines(logging.StreamHandler[TextIO]):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         return self._written(line_of(record, self._role))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 logging's name
+        """Count the line, and say where it was logged if that can be written; no more of it."""
+        _on_lost()
+        kind = type(sys.exc_info()[1]).__name__
+        text = f"a line of {record.pathname}:{record.lineno} cannot be written: {kind}"
+        time_ns = int(record.created * 1000) * _MILLISECOND
+        line = Line(time_ns, logging.ERROR, self._role, record.process or 0, text)
+        with contextlib.suppress(OSError, ValueError):  # stderr is closed, or nobody reads it
+            self.stream.write(self._written(line) + self.terminator)
+            self.flush()
 
 
 def _message(record: logging.LogRecord) -> str:

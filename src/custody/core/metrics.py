@@ -23,6 +23,7 @@ COUNTERS: Final[Mapping[str, str]] = {
     "respawns": "Processes that ended by themselves and were started anew.",
     "stuck_writers_killed": "Processes that were ended because a write of theirs hung.",
     "hung_processes_killed": "Processes that were ended because they did nothing for too long.",
+    "log_lines_lost": "Lines that could not be written to the log.",
 }
 GAUGES: Final[Mapping[str, str]] = {"up": "Workers and stewards of this node that are ready."}
 PREFIX: Final = "custody_"

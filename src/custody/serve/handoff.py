@@ -15,6 +15,7 @@ import msgspec
 
 from custody.base import log
 from custody.serve import journal
+from custody.serve.page import Page
 from custody.serve.settings import Settings
 
 _PR_SET_PDEATHSIG = 1
@@ -115,6 +116,7 @@ def enter(argument: str) -> Handoff:
     faulthandler.enable(handoff.life)
     settings = handoff.settings
     log.configure(handoff.role, settings.log_level, settings.log_format, settings.loggers)
+    Page(handoff.page).slot(handoff.slot).count_lost_lines()
     journal.write(handoff.page, handoff.slot, handoff.role)
     return handoff
 

@@ -13,6 +13,7 @@ import mmap
 import os
 from collections.abc import Mapping
 
+from custody.base import log
 from custody.core.metrics import COUNTERS, GAUGES
 
 SLOTS = 64
@@ -110,6 +111,10 @@ class Slot:
     def beat(self) -> None:
         """The process's event loop turns."""
         self._words[self._offset + _BEATS] += 1
+
+    def count_lost_lines(self) -> None:
+        """Count what this process cannot write to its log."""
+        log.count_lost(lambda: self.add("log_lines_lost"))
 
 
 def create() -> int:

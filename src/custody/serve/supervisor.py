@@ -377,6 +377,8 @@ def main(argv: list[str], patience: Patience = Patience()) -> int:  # noqa: B008
 def _serve(settings: Settings, around: Around, patience: Patience) -> int:
     sockets = Sockets(settings.listeners)
     fd = page.create()
+    shared = page.Page(fd)
+    shared.base().count_lost_lines()
     journal.lay_out(fd)
     journal.write(fd, journal.SUPERVISOR, "supervisor")
     nursery = Nursery(settings, fd, reload.board(), sockets, config.child_environment())
@@ -390,7 +392,7 @@ def _serve(settings: Settings, around: Around, patience: Patience) -> int:
         around.notifier.tell(notify.READY)
 
     try:
-        node = Supervisor(nursery, page.Page(fd), SystemClock(), around, patience)
+        node = Supervisor(nursery, shared, SystemClock(), around, patience)
         return node.run(announce)
     finally:
         sockets.close()

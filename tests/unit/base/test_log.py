@@ -65,6 +65,44 @@ def test_what_is_logged_cannot_begin_a_line_of_its_own() -> None:
     assert " [WARNING] worker(" in line
 
 
+_MISWRITTEN = "logger.warning('%d attempts', 'planted')"
+
+
+@pytest.mark.parametrize("form", ["standard", "json"])
+def test_a_line_that_cannot_be_made_is_one_that_says_where_and_not_of_what(form: str) -> None:
+    (line,) = _lines(_MISWRITTEN, form)
+    assert "planted" not in line
+    assert "attempts" not in line
+    assert "a line of <string>:6 cannot be written: TypeError" in line
+
+
+def test_a_handler_of_others_shows_no_arguments_either() -> None:
+    scene = f"logging.getLogger().addHandler(logging.StreamHandler())\n{_MISWRITTEN}"
+    (line,) = _lines(scene)
+    assert "planted" not in line
+
+
+_COUNTED = f"""
+import os, sys
+lost = []
+log.count_lost(lambda: lost.append(1))
+logger.info("written")
+{_MISWRITTEN}
+keep, pipe = os.dup(2), os.pipe()
+os.dup2(pipe[1], 2); os.close(pipe[0]); os.close(pipe[1])
+logger.info("nobody reads this")
+os.dup2(keep, 2)
+sys.stderr.close()
+logger.info("nor this")
+os.write(2, f"lost {{len(lost)}}".encode())
+os._exit(0)
+"""
+
+
+def test_each_line_that_is_lost_is_counted_and_who_logs_does_not_notice() -> None:
+    assert _lines(_COUNTED)[-1] == "lost 3"
+
+
 def test_the_level_is_kept() -> None:
     assert _lines("logger.debug('quiet')") == []
 

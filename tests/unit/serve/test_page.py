@@ -1,6 +1,8 @@
 """The shared page: one writer per slot, sums that never go down."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,3 +86,20 @@ def test_sums_are_those_of_all_additions_whoever_died_meanwhile(
             expected[name] += amount
         assert page.totals() == expected
     os.close(number)
+
+
+_MISWRITES = """
+import logging, sys
+from custody.base import log
+from custody.serve.page import Page
+log.configure("worker")
+Page(int(sys.argv[1])).slot(3).count_lost_lines()
+logging.warning("%d", "no number")
+"""
+
+
+def test_lines_that_a_process_cannot_write_are_in_its_slot(fd: int) -> None:
+    subprocess.run(  # noqa: S603 our own interpreter
+        [sys.executable, "-c", _MISWRITES, str(fd)], pass_fds=[fd], check=True, timeout=30
+    )
+    assert Page(fd).totals()["log_lines_lost"] == 1
