@@ -81,6 +81,29 @@ def test_a_node_that_was_sealed_stays_so_until_people_or_a_restart_open_it(tmp_p
         eventually(lambda: _is_open(server))
 
 
+def test_who_seals_is_obeyed_also_where_the_custodian_dies_before_all_have_dropped_the_keys(
+    tmp_path: Path,
+) -> None:
+    server, _ = _node(tmp_path)
+    with server:
+        _begin(server)
+        custodian = _pid(server, "custodian")
+        os.kill(_pid(server, "steward"), signal.SIGSTOP)  # it is waited for
+
+        def seal() -> None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                server.call("PUT", "sys/seal")
+
+        sealing = threading.Thread(target=seal)
+        sealing.start()
+        eventually(lambda: not _is_open(server))
+        os.kill(custodian, signal.SIGKILL)
+        sealing.join()
+        server.wait_until_replaced(custodian)
+        time.sleep(2.5)  # the steward looks each second
+        assert not _is_open(server)
+
+
 def test_shares_of_the_unseal_key_are_refused_where_there_are_none(tmp_path: Path) -> None:
     server, _ = _node(tmp_path)
     with server:

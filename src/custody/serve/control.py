@@ -18,13 +18,15 @@ class Attach(msgspec.Struct, frozen=True, tag="attach"):
     """Supervisor to custodian, with one descriptor: a member's end."""
 
 
-class SealAll(msgspec.Struct, frozen=True, tag="seal_all"):
-    """Custodian to supervisor: keys are dropped, end every process and start sealed ones.
+class Shut(msgspec.Struct, frozen=True, tag="shut"):
+    """Custodian to supervisor: somebody seals the node. What is started does not open by itself.
 
-    `shut`: somebody wanted it, so what is started does not open by itself.
+    Said before any key is dropped: however the custodian ends from here on, this is known.
     """
 
-    shut: bool = True
+
+class SealAll(msgspec.Struct, frozen=True, tag="seal_all"):
+    """Custodian to supervisor: keys are dropped, end every process and start sealed ones."""
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
@@ -42,7 +44,7 @@ class SetLevel(msgspec.Struct, frozen=True, tag="set_level"):
     level: str
 
 
-Message = SetLevel | Attach | SealAll | Opened | Restart
+Message = SetLevel | Attach | Shut | SealAll | Opened | Restart
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 

@@ -27,7 +27,7 @@ from custody.seals.seal import Seal
 from custody.serve import handoff
 from custody.serve import messages as m
 from custody.serve.channel import Channel, open_channel
-from custody.serve.control import Attach, Opened, Restart, SealAll, SetLevel, receive, send
+from custody.serve.control import Attach, Opened, Restart, SealAll, SetLevel, Shut, receive, send
 from custody.serve.handoff import Handoff
 from custody.serve.keeper import Keeper
 from custody.serve.page import Page, Slot
@@ -40,7 +40,7 @@ MEMBER_DEADLINE = 5.0  # seconds to take or drop a keyring
 SEAL_PATIENCE = 1.0  # seconds that sealing waits for another change of the keys
 KEEP_AGAIN, KEEP_LONGEST = 1.0, 60.0  # seconds between two tries to keep the seal's token alive
 STEWARD = "steward"
-Tell = Callable[[SealAll | Opened | Restart | SetLevel], None]
+Tell = Callable[[Shut | SealAll | Opened | Restart | SetLevel], None]
 _log = logging.getLogger("custody.serve.custodian")  # this is also run as __main__
 
 
@@ -211,6 +211,7 @@ class Custodian:
     async def _seal(self) -> m.Result:
         """Forget the keys, and open by nothing that is under way or asked for from now on."""
         self._shut = self._ended = True
+        self._tell(Shut())
         self._forget()
         async with self._lock_or_not():
             await self._all(lambda channel: channel.call(m.DropKeyring()))
@@ -255,7 +256,7 @@ class Custodian:
             self._ended = True
             self._forget()
             await self._all(lambda channel: channel.call(m.DropKeyring()))
-            self._tell(SealAll(shut=self._shut))
+            self._tell(SealAll())
             raise
         self._still_open()
         await self._all(lambda channel: channel.call(call), but=STEWARD)

@@ -6,6 +6,7 @@ the custodian ends, all end and are started sealed. It does not end because a ch
 
 import logging
 import os
+import select
 import selectors
 import signal
 import sys
@@ -209,6 +210,8 @@ class Supervisor:
         del self._children[child.slot]
         self._page.fold(child.slot)
         self._journal.want(child.slot, 0)
+        if child.role == children.CUSTODIAN:
+            self._hear_out()
         if self._ending is None:
             self._replace(child, status)
         if self._ending is not None and not self._children:
@@ -245,10 +248,11 @@ class Supervisor:
         message, _ = control.receive(self._line)
         if message is None:  # the custodian's end is seen by its pidfd
             self._hang_up()
+        elif isinstance(message, control.Shut):
+            self._shut = True  # who sealed it is obeyed until people have opened it
         elif isinstance(message, control.SealAll):
             _log.info("sealed: ending every process that held keys")
-            self._shut |= message.shut  # who sealed it is obeyed until people have opened it
-            pause = 0.0 if message.shut else self._backoff(_CUSTODIAN_SLOT).delay(0.0)
+            pause = 0.0 if self._shut else self._backoff(_CUSTODIAN_SLOT).delay(0.0)
             self._end_all(SEAL_DRAIN, self._clock.boot_ns() + int(pause * NANOSECOND))
         elif isinstance(message, control.Opened) and self._ending is None:
             self._shut = False
@@ -258,6 +262,11 @@ class Supervisor:
         elif isinstance(message, control.Restart) and self._ending is None:
             _log.info("the store was replaced: starting the members anew")
             self._restart_members()
+
+    def _hear_out(self) -> None:
+        """Take in what the custodian said before it ended."""
+        while self._line is not None and select.select([self._line], [], [], 0)[0]:
+            self._on_line()
 
     def _on_signals(self, wake: int) -> None:
         numbers = set(os.read(wake, 64))

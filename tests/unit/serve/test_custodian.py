@@ -17,7 +17,7 @@ from custody.base.secret import Secret
 from custody.seals.plan import Named, Plan
 from custody.serve import page
 from custody.serve.channel import open_channel
-from custody.serve.control import Opened, Restart, SealAll, SetLevel
+from custody.serve.control import Opened, Restart, SealAll, SetLevel, Shut
 from custody.serve.custodian import STEWARD, Custodian
 from custody.serve.keeper import Keeper
 from custody.serve.link import CustodianLink
@@ -32,7 +32,7 @@ class Scene:
     link: CustodianLink
     meta: Mapping[bytes, bytes]
     share: Secret[bytes]
-    told: list[SealAll | Opened | Restart | SetLevel]
+    told: list[Shut | SealAll | Opened | Restart | SetLevel]
     held: list[Keyring] = field(default_factory=list)  # what the steward holds
 
     async def asking(self) -> "asyncio.Task[bool]":
@@ -52,7 +52,7 @@ async def _no_rows(_barrier: Barrier) -> Secret[str]:
 
 
 async def _ready() -> None:
-    """The steward finds nothing to prepare."""
+    """The steward finds nothing to do."""
 
 
 @asynccontextmanager
@@ -61,12 +61,13 @@ async def scene(
     shut: bool = False,
     moving: bool = False,
     prepare: Callable[[], Awaitable[None]] = _ready,
+    dropped: Callable[[], Awaitable[None]] = _ready,
 ) -> AsyncIterator[Scene]:
     """`moving`: the store is still sealed by share holders alone."""
     clock, source, kms = SystemClock(), SystemSource(), MemoryKMS()
     keeper = Keeper(_no_rows, clock, source, kms, Plan(Named(kms.kind)))
     made = await (Keeper(_no_rows, clock, source) if moving else keeper).initialise(1, 1)
-    told: list[SealAll | Opened | Restart | SetLevel] = []
+    told: list[Shut | SealAll | Opened | Restart | SetLevel] = []
     custodian = Custodian(keeper, page.Page(page.create()).slot(0), told.append, shut=shut)
     held: list[Keyring] = []
 
@@ -76,6 +77,7 @@ async def scene(
 
     async def drop() -> None:
         held.clear()
+        await dropped()
 
     ours, theirs = socket.socketpair()
     serving = asyncio.create_task(custodian.serve(theirs))
@@ -98,8 +100,21 @@ async def test_an_answer_of_the_seal_that_comes_after_sealing_opens_nothing() ->
         await one.link.seal()
         one.kms.speak()
         await asking
-        assert one.told == [Opened(), SealAll(shut=True)]
+        assert one.told == [Opened(), Shut(), SealAll()]
         assert await one.sealed()
+
+
+async def test_that_somebody_seals_is_told_before_any_member_is_waited_for() -> None:
+    told_by_then = []
+
+    async def look() -> None:
+        told_by_then.append(list(one.told))
+
+    async with scene(dropped=look) as one:
+        await one.link.unseal(one.share, one.meta)
+        await one.link.seal()
+        assert told_by_then == [[Opened(), Shut()]]
+        assert one.told == [Opened(), Shut(), SealAll()]
 
 
 async def test_after_sealing_the_seal_is_not_asked_again() -> None:
@@ -109,7 +124,7 @@ async def test_after_sealing_the_seal_is_not_asked_again() -> None:
         asked = one.kms.calls
         await one.link.unseal_automatically(one.meta)
         assert one.kms.calls == asked
-        assert one.told == [Opened(), SealAll(shut=True)]
+        assert one.told == [Opened(), Shut(), SealAll()]
         assert await one.sealed()
 
 
@@ -124,7 +139,7 @@ async def test_after_sealing_nothing_opens_before_the_custodian_is_started_anew(
         ):
             with pytest.raises(Sealed):
                 await refused
-        assert one.told == [Opened(), SealAll(shut=True)]
+        assert one.told == [Opened(), Shut(), SealAll()]
         assert await one.sealed()
 
 
@@ -137,7 +152,7 @@ async def test_a_migration_that_waits_for_the_seal_while_somebody_seals_is_given
         one.kms.speak()
         with pytest.raises(Sealed):
             await moving
-        assert one.told == [SealAll(shut=True)]
+        assert one.told == [Shut(), SealAll()]
 
 
 async def test_a_node_that_is_sealed_while_its_store_is_prepared_does_not_open() -> None:
@@ -156,7 +171,7 @@ async def test_a_node_that_is_sealed_while_its_store_is_prepared_does_not_open()
         with pytest.raises(Unavailable):
             await opening
         await sealing
-        assert one.told == [SealAll(shut=True)]
+        assert one.told == [Shut(), SealAll()]
         assert await one.sealed()
 
 
@@ -170,7 +185,7 @@ async def test_a_store_that_cannot_be_prepared_leaves_the_node_as_shut_as_it_was
     async with scene(shut=shut, prepare=fail) as one:
         with pytest.raises(Unavailable, match="cannot be prepared"):
             await one.link.unseal(one.share, one.meta)
-        assert one.told == [SealAll(shut=shut)]
+        assert one.told == [SealAll()]
         assert await one.sealed()
         with pytest.raises(Sealed):
             await one.link.unseal(one.share, one.meta)

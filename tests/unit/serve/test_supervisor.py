@@ -14,7 +14,7 @@ import pytest
 from custody.base.clock import SystemClock
 from custody.serve import children, config, control, handoff, journal, page, reload
 from custody.serve.children import Child, Nursery
-from custody.serve.control import Opened, SealAll
+from custody.serve.control import Opened, SealAll, Shut
 from custody.serve.listeners import Sockets
 from custody.serve.notify import Notifier
 from custody.serve.settings import Settings
@@ -30,6 +30,7 @@ class Custodians(Nursery):
 
     started: "queue.Queue[tuple[socket.socket, bool]]" = field(default_factory=queue.Queue)
     lines: list[socket.socket] = field(default_factory=list)
+    pids: list[int] = field(default_factory=list)
 
     def custodian(
         self, slot: int, now_ns: int, *, shut: bool = False
@@ -37,8 +38,10 @@ class Custodians(Nursery):
         """A custodian; the other end of its line, and whether it is shut, are in `started`."""
         ours, theirs = control.pair()
         self.lines.append(theirs)
+        child = _waiting(children.CUSTODIAN, slot, now_ns)
+        self.pids.append(child.pid)
         self.started.put((theirs, shut))
-        return _waiting(children.CUSTODIAN, slot, now_ns), ours
+        return child, ours
 
     def member(self, role: str, slot: int, line: socket.socket, now_ns: int) -> Child:
         """A member that nobody introduces to its custodian."""
@@ -98,12 +101,12 @@ def supervise(settings: Settings, act: Callable[[Custodians], None]) -> None:
 @pytest.mark.parametrize(
     ("said", "shut"),
     [
-        ([SealAll()], True),
-        ([SealAll(), Opened()], True),
-        ([SealAll(), SealAll(shut=False)], True),
-        ([Opened(), SealAll()], True),
-        ([Opened(), SealAll(shut=False)], False),
-        ([SealAll(shut=False), SealAll()], True),
+        ([Shut(), SealAll()], True),
+        ([Shut(), SealAll(), Opened()], True),
+        ([Shut(), SealAll(), SealAll()], True),
+        ([Opened(), Shut(), SealAll()], True),
+        ([Opened(), SealAll()], False),
+        ([SealAll(), Shut(), SealAll()], True),
     ],
 )
 def test_a_node_that_somebody_sealed_is_started_shut_whatever_is_said_while_it_ends(
@@ -125,12 +128,30 @@ def test_a_shut_node_is_started_shut_until_people_have_opened_it() -> None:
     def act(custodians: Custodians) -> None:
         shut = []
         told: list[list[control.Message]]
-        told = [[SealAll()], [SealAll(shut=False)], [Opened(), SealAll(shut=False)], []]
+        told = [[Shut(), SealAll()], [SealAll()], [Opened(), SealAll()], []]
         for said in told:
             line, started_shut = custodians.started.get(timeout=10)
             shut.append(started_shut)
             for message in said:
                 control.send(line, message)
         assert shut == [False, True, True, False]
+
+    supervise(SETTINGS, act)
+
+
+@pytest.mark.usefixtures("own_signals")
+@pytest.mark.parametrize(
+    ("said", "shut"), [([Opened(), Shut()], True), ([Opened()], False), ([Shut(), Opened()], False)]
+)
+def test_what_the_custodian_said_last_counts_also_where_it_ends_at_once(
+    said: list[control.Message],
+    shut: bool,  # noqa: FBT001 a column of the table
+) -> None:
+    def act(custodians: Custodians) -> None:
+        line, _ = custodians.started.get(timeout=10)
+        for message in said:
+            control.send(line, message)
+        os.kill(custodians.pids[-1], signal.SIGKILL)
+        assert custodians.started.get(timeout=10)[1] is shut
 
     supervise(SETTINGS, act)
