@@ -33,6 +33,7 @@ class Scene:
     meta: Mapping[bytes, bytes]
     share: Secret[bytes]
     told: list[Shut | SealAll | Opened | Restart | SetLevel]
+    custodian: Custodian
     held: list[Keyring] = field(default_factory=list)  # what the steward holds
 
     async def asking(self) -> "asyncio.Task[bool]":
@@ -79,15 +80,21 @@ async def scene(
         held.clear()
         await dropped()
 
+    async with _member(custodian, CustodianLink(take, drop)) as link:
+        yield Scene(kms, link, dict(made.rows), made.shares[0], told, custodian, held)
+
+
+@asynccontextmanager
+async def _member(custodian: Custodian, link: CustodianLink) -> AsyncIterator[CustodianLink]:
+    """A steward that joins."""
     ours, theirs = socket.socketpair()
     serving = asyncio.create_task(custodian.serve(theirs))
-    link = CustodianLink(take, drop)
     channel = await open_channel(ours, link.handle)
     link.connect(channel)
     reading = asyncio.create_task(channel.run())
     await link.hello(STEWARD, 1)
     try:
-        yield Scene(kms, link, dict(made.rows), made.shares[0], told, held)
+        yield link
     finally:
         channel.close()
         await asyncio.gather(serving, reading)
@@ -115,6 +122,24 @@ async def test_that_somebody_seals_is_told_before_any_member_is_waited_for() -> 
         await one.link.seal()
         assert told_by_then == [[Opened(), Shut()]]
         assert one.told == [Opened(), Shut(), SealAll()]
+
+
+async def test_who_joins_while_the_others_drop_the_keys_gets_none() -> None:
+    given: list[Keyring] = []
+    joined: list[bool] = []
+
+    async def take(keyring: Keyring) -> None:
+        given.append(keyring)
+
+    async def join() -> None:
+        async with _member(one.custodian, CustodianLink(take, _ready)) as late:
+            joined.append((await late.status()).sealed)
+
+    async with scene(dropped=join) as one:
+        await one.link.unseal(one.share, one.meta)
+        await one.link.seal()
+        assert joined == [True]
+        assert given == []
 
 
 async def test_after_sealing_the_seal_is_not_asked_again() -> None:
