@@ -148,7 +148,8 @@ def test_a_certificate_that_is_none_ends_the_start_and_is_named(
     tmp_path: Path, certificate: Path
 ) -> None:
     certificate.write_text("not a certificate")
-    assert "the certificate of 127.0.0.1:0" in _refused(tmp_path, _STORAGE + _TLS)
+    said = _refused(tmp_path, _STORAGE + _TLS)
+    assert f"cannot start: {certificate} with {tmp_path}/key.pem: it is not valid PEM" in said
 
 
 def test_data_of_a_newer_format_ends_the_start_and_is_left_alone(tmp_path: Path) -> None:

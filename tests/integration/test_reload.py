@@ -114,6 +114,21 @@ def test_a_broken_certificate_changes_nothing(tls_node: Server, broken: str, rea
     eventually(lambda: settled(tls_node, 2))
 
 
+def test_authorities_of_clients_that_would_end_the_workers_change_nothing(tls_node: Server) -> None:
+    marked = tls_node.directory / "authorities.pem"
+    own = (tls_node.directory / "cert.pem").read_bytes()
+    marked.write_bytes(b"\xef\xbb\xbf" + own)
+    pids = tls_node.pids()
+    tls_node.listener += (
+        f'\n tls_require_and_verify_client_cert = true\n tls_client_ca_file = "{marked}"'
+    )
+    tls_node.write_config()
+    hang_up(tls_node)
+    eventually(says(tls_node, f"not reloaded: {marked}: it cannot be served: no line of it is"))
+    assert serial(tls_node) == 1
+    assert tls_node.pids() == pids
+
+
 def test_a_key_of_another_certificate_changes_nothing(tls_node: Server) -> None:
     own = (tls_node.directory / "cert.pem").read_bytes()
     self_signed(tls_node.directory, serial=2)

@@ -372,13 +372,14 @@ def main(argv: list[str], patience: Patience = Patience()) -> int:  # noqa: B008
     handoff.harden()
     handoff.raise_file_limit()
     try:
+        certificate.check_all(settings)
         lock = DataLock(Path(settings.data_path))
         try:
             around = Around(lambda: config.load(argv), notify.Notifier(config.service_manager()))
             return _serve(settings, around, patience)
         finally:
             lock.release()
-    except (DataInUse, OSError) as error:
+    except (DataInUse, OSError, certificate.BadCertificate) as error:
         _log.error("cannot start: %s", error)
         return 1
 

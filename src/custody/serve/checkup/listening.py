@@ -117,7 +117,7 @@ def _plain(listener: Listener) -> Iterator[Diagnosis]:
 
 def _certificate(tls: TLS, host: str, now: int) -> Iterator[Diagnosis]:
     try:
-        certificate.check(tls)
+        certificate.prove(tls)
         found = x509.read_pem(Path(tls.cert_file).read_bytes())
     except (certificate.BadCertificate, ValueError, OSError) as error:
         reason = str(error) if isinstance(error, certificate.BadCertificate) else "is unreadable"
