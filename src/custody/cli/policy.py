@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from custody.base import files
 from custody.base.errors import BadRequest
-from custody.cli import files
 from custody.cli.command import Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import IO, Any, Final
 
-from custody.cli import files
+from custody.base import files
 from custody.cli.command import FORMAT, Command, Context, Example
 from custody.cli.errors import RemoteError, UsageError
 from custody.cli.flags import Flag, Kind

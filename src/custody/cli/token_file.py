@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from custody.base import files
 from custody.base.secret import Secret
-from custody.cli import files
 from custody.cli.errors import UsageError
 
 

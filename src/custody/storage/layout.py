@@ -8,16 +8,18 @@ Restore and compaction write a new generation and then replace CURRENT.
 """
 
 import contextlib
-import os
 import re
 import shutil
 from pathlib import Path
 
 import msgspec
 
+from custody.base import files
+
 FORMAT = 1
 ENGINE = "lmdb-0.9"
 _FIRST = "gen-000001"
+_OURS = 0o600  # the mode of files
 _DRAFT = "new-"  # before a generation's number while it is being built
 _GENERATION = re.compile(r"gen-[0-9]{6}")
 _MOUNTINFO = Path("/proc/self/mountinfo")
@@ -55,12 +57,12 @@ def prepare(shard: Path) -> Path:
     format_file = shard / "FORMAT"
     if not format_file.exists():
         ours = Format(format=FORMAT, engine=ENGINE, minimum_reader=FORMAT)
-        _write(format_file, msgspec.json.encode(ours) + b"\n")
+        files.replace(format_file, msgspec.json.encode(ours) + b"\n", _OURS)
     _check(format_file)
     current = shard / "CURRENT"
     if not current.exists():
         (shard / _FIRST).mkdir(mode=0o700, exist_ok=True)
-        _write(current, _FIRST.encode() + b"\n")
+        files.replace(current, _FIRST.encode() + b"\n", _OURS)
     name = current.read_text().strip()
     if not _GENERATION.fullmatch(name) or not (shard / name).is_dir():
         raise WrongFormat(f"{current} names {name!r}, which is no generation here")
@@ -84,7 +86,7 @@ def promote(shard: Path, name: str) -> None:
         raise WrongFormat(f"{shard}: {name!r} is no name of a generation")
     with contextlib.suppress(FileNotFoundError):  # another process has done it
         draft(shard, name).rename(shard / name)
-    _write(shard / "CURRENT", name.encode() + b"\n")
+    files.replace(shard / "CURRENT", name.encode() + b"\n", _OURS)
 
 
 def remove_drafts(shard: Path) -> None:
@@ -130,18 +132,3 @@ def _check(path: Path) -> None:
         )
     if found.engine != ENGINE:
         raise WrongFormat(f"{path}: the data is kept by {found.engine}, this program uses {ENGINE}")
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Replace the file in one step that survives a crash."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

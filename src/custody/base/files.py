@@ -1,4 +1,4 @@
-"""Puts files in the place of a user's: whole or not at all, and for whom they are meant."""
+"""Puts files in the place of others: whole or not at all, and for whom they are meant."""
 
 import contextlib
 import os
@@ -8,11 +8,12 @@ from typing import IO
 
 
 def replace(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Put `content` in place of what is at `path`. Raises OSError.
+    """Put `content` in place of what is at `path`, for good when this returns. Raises OSError.
 
-    `mode` None keeps the mode of the file that was there. A link is replaced, not followed.
+    `mode` None keeps the mode of the file that was there. A link is replaced, not followed. Several
+    processes may do this at once: one of them is the last.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
