@@ -14,16 +14,21 @@ from custody.plugin.request import Reply, Request
 from custody.plugin.storage import Storage
 
 
-class ConfigBody(Fields, frozen=True, kw_only=True):
-    """The settings to change; a negative delete_version_after disables it for every secret."""
+class CASFields(Fields, frozen=True, kw_only=True):
+    """What a mount demands of every write, and a secret of its own."""
 
-    max_versions: Annotated[int | None, "How many versions secrets keep, up to 1024; 0: 10."] = None
     cas_required: Annotated[
         bool | None, "Whether writes must name the version that they expect."
     ] = None
     metadata_cas_required: Annotated[
         bool | None, "Whether writes of metadata must name the version that they expect."
     ] = None
+
+
+class ConfigBody(CASFields, frozen=True, kw_only=True):
+    """The settings to change; a negative delete_version_after disables it for every secret."""
+
+    max_versions: Annotated[int | None, "How many versions secrets keep, up to 1024; 0: 10."] = None
     delete_version_after: Annotated[
         Duration | None,
         "After how many seconds versions are deleted; 0: never; below: never at all.",

@@ -9,12 +9,12 @@ from custody.base.errors import BadRequest, NotFound
 from custody.engines.kv import directory
 from custody.engines.kv.v2 import objects, records
 from custody.engines.kv.v2.absent import no_root, no_secret
-from custody.engines.kv.v2.config import check_max_versions
+from custody.engines.kv.v2.config import CASFields, check_max_versions
 from custody.engines.kv.v2.custom import read_custom
 from custody.engines.kv.v2.merge import merge_patch
 from custody.engines.kv.v2.records import SECOND
 from custody.engines.kv.v2.schema import Config, Metadata, State
-from custody.plugin.fields import Duration, Fields
+from custody.plugin.fields import Duration
 from custody.plugin.request import Reply, Request
 from custody.plugin.storage import Storage
 
@@ -27,17 +27,11 @@ _SETTINGS = {  # name in the API → (field of the record, value that means: not
 }
 
 
-class MetadataBody(Fields, frozen=True, kw_only=True):
+class MetadataBody(CASFields, frozen=True, kw_only=True):
     """The settings to change; `metadata_cas` is the metadata version that the writer expects."""
 
     max_versions: Annotated[
         int | None, "How many versions are kept, up to 1024; 0: as the mount says."
-    ] = None
-    cas_required: Annotated[
-        bool | None, "Whether writes must name the version that they expect."
-    ] = None
-    metadata_cas_required: Annotated[
-        bool | None, "Whether writes of metadata must name the version that they expect."
     ] = None
     delete_version_after: Annotated[
         Duration | None, "After how many seconds versions are deleted; 0: as the mount says."
