@@ -116,7 +116,7 @@ def show_list(context: Context, path: str, *, deep: bool = False) -> int:
     keys = (answer.get("data") or {}).get("keys")
     if keys is None:
         if context.is_table:
-            context.console.warn(f"No value found at {path}")
+            context.console.warn(f"No {'entries' if deep else 'value'} found at {path}")
         else:
             context.show({})
         return _EMPTY

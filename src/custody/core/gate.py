@@ -20,7 +20,6 @@ from custody.base.errors import (
     NotFound,
     PermissionDenied,
     PolicyDenied,
-    UnsupportedOperation,
     UnsupportedPath,
 )
 from custody.base.secret import Secret
@@ -35,7 +34,7 @@ from custody.core.desk import Desk
 from custody.core.match import Match
 from custody.core.parts import Parts
 from custody.core.reading import attempt
-from custody.core.router import RouteTable
+from custody.core.router import RouteTable, unsupported
 from custody.core.standing import Key, Standings, among, repeatable, settled
 from custody.plugin.request import Caller, Mount, Request
 from custody.plugin.route import Access, Action, Engine, Kind, Op
@@ -221,7 +220,7 @@ class Gate:
         if match is None:
             raise UnsupportedPath
         if action is None:
-            raise UnsupportedOperation
+            raise unsupported(match.route, call.op)
         if call.head:
             raise MethodNotAllowed
         token, acl = draft.token, draft.acl

@@ -158,3 +158,8 @@ class Metrics(Protocol):
     def totals(self) -> Mapping[str, int]:
         """The sums over all processes."""
         ...
+
+    @property
+    def started_ns(self) -> int:
+        """When counting began: boot time, nanoseconds."""
+        ...

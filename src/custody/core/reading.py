@@ -14,7 +14,7 @@ from custody.core.case import Case, Outcome
 from custody.core.confine import MountStorage, SystemRows
 from custody.core.desk import NO_TOKEN, Desk
 from custody.plugin.request import Reply
-from custody.plugin.route import BODIED
+from custody.plugin.route import BODIED, Op
 
 _SPELLINGS: Final = frozenset(("list", "scan", "help"))  # of the verb, not fields
 
@@ -67,7 +67,9 @@ def _filtered(case: Case, reply: Reply | None) -> Reply | None:
     if reply is None or reply.data is None or "keys" not in reply.data:
         return reply
     keys = case.visible(reply.data["keys"])
-    if not keys:
+    if not keys:  # as where there are none at all
+        if case.call.op is Op.SCAN:
+            return Reply(data={})
         raise NotFound
     shown = {**reply.data, "keys": keys}
     if isinstance(info := shown.get("key_info"), Mapping):

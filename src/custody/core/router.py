@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from custody.base.errors import CustodyError, UnsupportedOperation, UnsupportedPath
 from custody.core.match import Match
 from custody.plugin.fields import Described, described
 from custody.plugin.route import Action, Engine, Kind, Op, Route
 
 _NAME: Final = r"\w(?:[\w.-]*\w)?"
+LISTING: Final = frozenset((Op.LIST, Op.SCAN))
 _PART: Final = re.compile(r"\{(\w+)(:any|\.\.\.)?\}")
 
 
@@ -39,6 +41,16 @@ class RouteTable:
         """As `match`, of the table's own routes only."""
         head = path.partition("/")[0]
         return _first(self._by_head.get(head, ()), path) or _first(self._open, path)
+
+
+def unsupported(route: Route, op: Op) -> CustodyError:
+    """Why `route` has no such verb.
+
+    A list is asked of a path with a slash at its end: no path that is not open has that, unless
+    it is a folder itself.
+    """
+    folder = Op.LIST in route.actions or route.pattern.endswith("...}")
+    return UnsupportedPath() if op in LISTING and not folder else UnsupportedOperation()
 
 
 def captures(pattern: str) -> tuple[str, ...]:

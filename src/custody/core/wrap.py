@@ -33,7 +33,8 @@ MAX_WRAPPED: Final = 8 * 1024 * 1024  # bytes of JSON in JSON
 FORMAT: Final = (b"x-vault-wrap-format", b"jwt")  # the header that asks for a JWT
 RESPONSE, INFO = b"response", b"wrapinfo"
 _INVALID: Final = "wrapping token is not valid or does not exist"
-_EMPTY: Final = "error validating wrapping token: token is empty"
+_REFUSED: Final = "error validating wrapping token: "
+_EMPTY: Final = f"{_REFUSED}token is empty"
 
 
 class UnknownWrappingToken(BadRequest):
@@ -229,8 +230,10 @@ def explain(
 
     Vault looks at the wrapping token before it looks at who calls.
     """
-    given = call.body.get("token")
-    text = given if isinstance(given, str) else ""
+    try:
+        text = given(call.body)
+    except PermissionDenied as refused:
+        return refused
     if not text and call.token is not None:
         text = call.token.reveal()
     if not text:
@@ -240,6 +243,21 @@ def explain(
     except UnknownWrappingToken as refused:
         return refused
     return error
+
+
+def given(body: Mapping[str, Any]) -> str:
+    """The wrapping token that a body names; "" where it names none.
+
+    Raises PermissionDenied where it names something that cannot be one.
+    """
+    text = body.get("token")
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        raise PermissionDenied(f"{_REFUSED}could not decode token in request body")
+    if not text:
+        raise PermissionDenied(f"{_REFUSED}empty token in request body")
+    return text
 
 
 def required(text: str) -> str:

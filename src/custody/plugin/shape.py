@@ -10,7 +10,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 NULL: Final = types.NoneType
 """The shape of an answer that has no data: what there is to say stands beside them."""
@@ -20,6 +20,12 @@ class Keys(TypedDict):
     """A list of names."""
 
     keys: list[str]
+
+
+class Scanned(TypedDict):
+    """The same of a whole tree; `{}` where there are none, which is no error as it is of a list."""
+
+    keys: NotRequired[list[str]]
 
 
 class Nothing(TypedDict):

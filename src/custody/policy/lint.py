@@ -9,7 +9,7 @@ from custody.policy import capability
 from custody.policy.document import Document, Rule, quoted
 
 _KV2_SEGMENTS = frozenset(
-    {"config", "data", "delete", "destroy", "metadata", "subkeys", "undelete"}
+    ("config", "data", "delete", "destroy", "detailed-metadata", "metadata", "subkeys", "undelete")
 )
 _EVERYWHERE = ("auth/", "sys/", "identity/", "cubbyhole/")
 

@@ -5,12 +5,14 @@ supervisor folds its counters into a base slot, so that a sum never goes down; g
 process are forgotten. A sequence number in the header (odd while the supervisor folds) keeps a
 reader from counting a slot twice or not at all.
 
-Layout, in native 64-bit words: sequence, then SLOTS + 1 slots of pid, write stamp, beats, counters.
+Layout, in native 64-bit words: sequence, start (boot time, ns), then SLOTS + 1 slots of pid, write
+stamp, beats, counters.
 The page lives in memory (memfd) and only as long as the node: its layout is not an interface.
 """
 
 import mmap
 import os
+import sys
 from collections.abc import Mapping
 
 from custody.base import log
@@ -20,8 +22,8 @@ SLOTS = 64
 NAMES = (*COUNTERS, *GAUGES)
 
 _WORD = 8
-_SEQUENCE = 0
-_HEADER = 1
+_SEQUENCE, _STARTED = 0, 1
+_HEADER = 2
 _PID, _STAMP, _BEATS, _FIRST = 0, 1, 2, 3
 _STRIDE = _FIRST + len(NAMES)
 _BASE = SLOTS  # the supervisor's own slot, where the dead are folded
@@ -35,6 +37,11 @@ class Page:
     def __init__(self, fd: int) -> None:
         self._map = mmap.mmap(fd, SIZE)
         self._words = memoryview(self._map).cast("q")
+
+    @property
+    def started_ns(self) -> int:
+        """When counting began: boot time, nanoseconds."""
+        return self._words[_STARTED]
 
     def slot(self, number: int) -> "Slot":
         """The slot `number`, to be written by one process only."""
@@ -104,6 +111,11 @@ class Slot:
         """The sums over all processes."""
         return self._page.totals()
 
+    @property
+    def started_ns(self) -> int:
+        """When counting began: boot time, nanoseconds."""
+        return self._page.started_ns
+
     def stamp(self, boot_ns: int) -> None:
         """A write transaction began at `boot_ns`; 0: it ended."""
         self._words[self._offset + _STAMP] = boot_ns
@@ -117,10 +129,11 @@ class Slot:
         log.count_lost(lambda: self.add("log_lines_lost"))
 
 
-def create() -> int:
-    """The descriptor of a new page, all zero."""
+def create(boot_ns: int = 0) -> int:
+    """The descriptor of a new page, that counts from `boot_ns` on; else all zero."""
     fd = os.memfd_create("custody-page", os.MFD_CLOEXEC)
     os.ftruncate(fd, SIZE)
+    os.pwrite(fd, boot_ns.to_bytes(_WORD, sys.byteorder), _STARTED * _WORD)
     return fd
 
 

@@ -386,7 +386,7 @@ def main(argv: list[str], patience: Patience = Patience()) -> int:  # noqa: B008
 
 def _serve(settings: Settings, around: Around, patience: Patience) -> int:
     sockets = Sockets(settings.listeners)
-    fd = page.create()
+    fd = page.create(SystemClock().boot_ns())
     shared = page.Page(fd)
     shared.base().count_lost_lines()
     journal.lay_out(fd)

@@ -11,10 +11,13 @@ class CPU(TypedDict):
     family: str
     model: str
     modelName: str
+    stepping: int
     physicalId: str
     coreId: str
     cores: int
     mhz: float
+    cacheSize: int
+    microcode: str
     flags: list[str]
 
 
@@ -38,12 +41,15 @@ class Disk(TypedDict):
     """The file system of the data, in bytes."""
 
     path: str
+    fstype: str
     total: int
     free: int
     used: int
+    usedPercent: float
     inodesTotal: int
-    inodesFree: int
     inodesUsed: int
+    inodesFree: int
+    inodesUsedPercent: float
 
 
 class Host(TypedDict):
@@ -51,20 +57,27 @@ class Host(TypedDict):
 
     hostname: str
     os: str
+    platform: str
+    platformFamily: str
+    platformVersion: str
     kernelVersion: str
     kernelArch: str
     bootTime: int
     uptime: int
     procs: int
+    virtualizationSystem: str
+    virtualizationRole: str
+    hostid: str
 
 
 class Memory(TypedDict):
-    """The memory, in bytes."""
+    """The memory, in bytes; how many huge pages, and the size of one."""
 
     total: int
     available: int
     free: int
     used: int
+    usedPercent: float
     active: int
     inactive: int
     buffers: int
@@ -78,6 +91,23 @@ class Memory(TypedDict):
     swaptotal: int
     swapfree: int
     swapcached: int
+    wired: int
+    laundry: int
+    writebacktmp: int
+    sreclaimable: int
+    sunreclaim: int
+    commitlimit: int
+    committedas: int
+    hightotal: int
+    highfree: int
+    lowtotal: int
+    lowfree: int
+    vmalloctotal: int
+    vmallocused: int
+    vmallocchunk: int
+    hugepagestotal: int
+    hugepagesfree: int
+    hugepagesize: int
 
 
 class HostInfo(TypedDict):
@@ -109,6 +139,8 @@ class Storage(TypedDict):
     """Where rows are kept."""
 
     type: str
+    cluster_addr: str
+    redirect_addr: str
     disable_clustering: bool
 
 
@@ -130,20 +162,41 @@ class AuditDevice(TypedDict):
 class Configuration(TypedDict):
     """What a server was started with; times in seconds."""
 
+    allow_audit_log_prefixing: bool
     api_addr: str
+    audits: list[AuditDevice]
+    cache_size: int
     cluster_addr: str
+    cluster_cipher_suites: str
     cluster_name: str
     default_lease_ttl: int
-    max_lease_ttl: int
+    default_max_request_duration: int
+    detect_deadlocks: str
     disable_cache: bool
     disable_clustering: bool
+    disable_indexing: bool
+    disable_performance_standby: bool
+    disable_printable_check: bool
+    disable_sealwrap: bool
+    disable_sentinel_trace: bool
+    enable_response_header_hostname: bool
+    enable_response_header_raft_node_id: bool
     enable_ui: bool
-    raw_storage_endpoint: bool
-    log_level: str
-    log_format: str
+    imprecise_lease_role_tracking: bool
+    introspection_endpoint: bool
     listeners: list[Listener]
-    storage: Storage
+    log_format: str
+    log_level: str
+    log_requests_level: str
+    max_lease_ttl: int
+    pid_file: str
+    plugin_directory: str
+    plugin_file_permissions: int
+    plugin_file_uid: int
+    raw_storage_endpoint: bool
     seals: list[Seal]
-    audit: list[AuditDevice]
+    storage: Storage
+    unsafe_allow_api_audit_creation: bool
+    unsafe_cross_namespace_identity: bool
     workers: int
     shutdown_timeout: float

@@ -1,9 +1,9 @@
 """`sys/metrics`: the counters of all processes of this node, summed."""
 
-from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Final, Never, TypedDict
 
-from custody.base.clock import rfc3339
+from custody.base.clock import NANOSECOND
 from custody.core.act import Act
 from custody.core.metrics import COUNTERS, GAUGES, exposed
 from custody.plugin.fields import Fields
@@ -29,9 +29,16 @@ class Gauge(_Metric):
 
 
 class Counter(_Metric):
-    """What has happened since the node was started."""
+    """What has happened since the node was started, one thing at a time: how often, how many each
+    second, their sum, and what there is to say of a sum of ones."""
 
     Count: int
+    Rate: float
+    Sum: int
+    Min: int
+    Max: int
+    Mean: int
+    Stddev: int
 
 
 class Metrics(TypedDict):
@@ -47,18 +54,20 @@ class Metrics(TypedDict):
 async def read(request: Request, act: Act) -> Reply:
     """Every counter and gauge."""
     fields: MetricsFields = request.body
-    totals = act.parts.metrics.totals()
+    metrics, clock = act.parts.metrics, act.parts.clock
+    totals = metrics.totals()
     if fields.format == "prometheus":
         return Reply(
             content="".join(_lines(name, value) for name, value in totals.items()).encode(),
             content_type="text/plain; version=0.0.4",
         )
+    seconds = (clock.boot_ns() - metrics.started_ns) / NANOSECOND
     return Reply(
         data={
-            "Timestamp": rfc3339(request.now_ns),
-            "Gauges": _part(totals, gauges=True),
+            "Timestamp": _time(request.now_ns),
+            "Gauges": [_gauge(name, totals[name]) for name in GAUGES],
             "Points": [],
-            "Counters": _part(totals, gauges=False),
+            "Counters": [_counter(name, totals[name], seconds) for name in COUNTERS],
             "Samples": [],
         }
     )
@@ -70,12 +79,28 @@ def _lines(name: str, value: int) -> str:
     return f"# HELP {full} {text}\n# TYPE {full} {kind}\n{full} {value}\n"
 
 
-def _part(totals: Mapping[str, int], *, gauges: bool) -> list[dict[str, object]]:
-    return [
-        {"Name": f"custody.{name}", "Value" if gauges else "Count": value, "Labels": {}}
-        for name, value in totals.items()
-        if (name in GAUGES) is gauges
-    ]
+def _time(now_ns: int) -> str:
+    """As Vault writes it here and nowhere else."""
+    return f"{datetime.fromtimestamp(now_ns // NANOSECOND, UTC):%Y-%m-%d %H:%M:%S} +0000 UTC"
+
+
+def _gauge(name: str, value: int) -> Gauge:
+    return {"Name": f"custody.{name}", "Value": value, "Labels": {}}
+
+
+def _counter(name: str, count: int, seconds: float) -> Counter:
+    each = min(count, 1)
+    return {
+        "Name": f"custody.{name}",
+        "Count": count,
+        "Rate": count / seconds if seconds > 0 else 0.0,
+        "Sum": count,
+        "Min": each,
+        "Max": each,
+        "Mean": each,
+        "Stddev": 0,
+        "Labels": {},
+    }
 
 
 ROUTES: Final = (

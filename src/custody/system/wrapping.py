@@ -19,7 +19,7 @@ _MAX_BODY: Final = 64 * KIB
 class TokenFields(Fields, frozen=True, kw_only=True):
     """A wrapping token; without one, the caller's own token is meant."""
 
-    token: Annotated[str, "The wrapping token; empty: the one that the caller shows."] = ""
+    token: Annotated[str, "The wrapping token; left out: the one that the caller shows."] = ""
 
 
 class Waiting(TypedDict):
@@ -77,9 +77,7 @@ def _take(request: Request, txn: SystemTransaction) -> wrap.Opened:
 
 
 def _wanted(request: Request, rows: SystemRows) -> str:
-    body: TokenFields | None = request.body
-    text = (body.token if body is not None else "") or rows.presented.reveal()
-    return rows.wrapping_key.token_in(text)
+    return rows.wrapping_key.token_in(wrap.given(request.raw) or rows.presented.reveal())
 
 
 def public_key(_request: Request, rows: SystemRows) -> Reply:

@@ -102,6 +102,7 @@ class Counters:
 
     def __init__(self) -> None:
         self.values = dict.fromkeys(NAMES, 0)
+        self.started_ns = 0
 
     def add(self, name: str, amount: int = 1) -> None:
         """Count. Raises KeyError for a name that a real page does not know."""

@@ -13,6 +13,8 @@ async def versioned(record: Record) -> None:
         ask = server.ask
         await ask("POST", "secret/config", 204, max_versions=5)
         await ask("GET", "secret/config")
+        for tree in ("metadata", "detailed-metadata"):
+            assert await ask("SCAN", f"secret/{tree}") == {}
         for path in ("bare", "known", "folder/deep"):
             await ask("POST", f"secret/data/{path}", data=DATA)
         await ask("POST", "secret/metadata/known", 204, custom_metadata={"owner": "me"})
@@ -46,6 +48,7 @@ async def plain(record: Record) -> None:
     """Version 1 and the cubbyhole."""
     async with RecordingServer(record) as server:
         await server.mount("plain", "kv-v1")
+        assert await server.ask("SCAN", "plain") == {}
         for mount in ("plain", "cubbyhole"):
             await server.ask("POST", f"{mount}/a", 204, **DATA)
             await server.ask("GET", f"{mount}/a")

@@ -110,6 +110,8 @@ def test_where_there_is_nothing_there_is_no_answer(kv: MountedEngine) -> None:
     for path in ("a/b/", "other/"):
         with pytest.raises(NotFound):
             kv.call(Op.LIST, path)
+        assert (reply := kv.call(Op.SCAN, path)) is not None
+        assert reply.data == {}
 
 
 def test_a_name_may_be_a_secret_and_a_folder(kv: MountedEngine) -> None:

@@ -51,6 +51,7 @@ def test_a_rule_that_misses_data_is_told_with_what_to_write(path: str, suggestio
         "secret/+/app",
         "secret/data/app",
         "secret/metadata/*",
+        "secret/detailed-metadata/*",
         "kv1/app",
         "sec*",
         "*",

@@ -9,11 +9,12 @@ def test_no_option_that_may_hold_a_secret_is_shown() -> None:
         Settings(
             data_path="/data",
             listeners=[Listener(host="127.0.0.1", port=8200)],
-            audit=[AuditDevice(kind="file", path="f/", options={"x": "planted"})],
+            audit=[AuditDevice(kind="file", path="f", options={"x": "planted"})],
             seals=[SealStanza(kind="static", options={"current_key": "planted"})],
         )
     )
     assert "planted" not in str(shown)
+    assert shown["audits"] == [{"type": "file", "path": "f/", "description": ""}]
     assert shown["seals"] == [{"type": "static", "disabled": False}]
     assert shown["listeners"] == [
         {
@@ -26,3 +27,22 @@ def test_no_option_that_may_hold_a_secret_is_shown() -> None:
             },
         }
     ]
+
+
+def test_every_key_that_clients_know_is_there() -> None:
+    shown = sanitized(Settings(data_path="/data", listeners=[], api_addr="https://a:8200"))
+    assert shown.keys() >= {
+        "allow_audit_log_prefixing", "api_addr", "cache_size", "cluster_addr",
+        "cluster_cipher_suites", "cluster_name", "default_lease_ttl",
+        "default_max_request_duration", "detect_deadlocks", "disable_cache", "disable_clustering",
+        "disable_indexing", "disable_performance_standby", "disable_printable_check",
+        "disable_sealwrap", "disable_sentinel_trace", "enable_response_header_hostname",
+        "enable_response_header_raft_node_id", "enable_ui", "imprecise_lease_role_tracking",
+        "introspection_endpoint", "listeners", "log_format", "log_level", "log_requests_level",
+        "max_lease_ttl", "pid_file", "plugin_directory", "plugin_file_permissions",
+        "plugin_file_uid", "raw_storage_endpoint", "seals", "storage",
+        "unsafe_allow_api_audit_creation", "unsafe_cross_namespace_identity",
+    }  # fmt: skip
+    assert shown["storage"].keys() == {
+        "type", "cluster_addr", "redirect_addr", "disable_clustering",
+    }  # fmt: skip

@@ -1,5 +1,6 @@
 """`sys/`: versions, nodes, the host, counts, and what a caller's policies grant."""
 
+import uuid
 from pathlib import Path
 
 from custody import __version__
@@ -49,6 +50,16 @@ async def test_the_host(tmp_path: Path) -> None:
         assert found["disk"][0]["total"] > 0
         assert found["host"]["os"] == "linux"
         assert len(found["cpu"]) == len(found["cpu_times"]) > 0
+        assert found["cpu"][0].keys() >= {"stepping", "cacheSize", "microcode"}
+        assert found["disk"][0]["fstype"]
+        assert all(
+            0 < found["disk"][0][name] <= 100 for name in ("usedPercent", "inodesUsedPercent")
+        )
+        assert found["memory"].keys() >= {"committedas", "hugepagestotal", "sreclaimable"}
+        assert 0 < found["memory"]["usedPercent"] < 100
+        host = found["host"]
+        assert str(uuid.UUID(host["hostid"])) == host["hostid"]
+        assert host.keys() >= {"platform", "platformFamily", "platformVersion"}
 
 
 async def test_tokens_are_counted_without_reading_them() -> None:

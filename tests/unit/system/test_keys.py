@@ -1,8 +1,11 @@
 """Seal, key status, rotation and its configuration, metrics, verify."""
 
+import re
+
 import pytest
 
 from custody.barrier.counter import count_key
+from custody.base.clock import NANOSECOND
 from custody.base.store import Table
 from custody.core.verification import PARTS
 from custody.storage.memory import MemoryStore
@@ -100,6 +103,20 @@ async def test_metrics_in_json() -> None:
         counters = {one["Name"]: one["Count"] for one in found["Counters"]}
         assert counters["custody.requests_2xx"] > 0
         assert counters["custody.tampered_rows"] == 0
+        assert re.fullmatch(r"\d{4}(-\d\d){2} \d\d(:\d\d){2} \+0000 UTC", found["Timestamp"])
+
+
+async def test_a_counter_has_the_sums_of_a_sample() -> None:
+    async with MemoryServer() as server:
+        server.counters.add("seals", 3)
+        server.counters.started_ns = server.clock.boot_ns() - 2 * NANOSECOND
+        found = await server.expect(200, "GET", "sys/metrics", token=server.root_token)
+        counters = {one.pop("Name"): one for one in found.json["Counters"]}
+        assert counters["custody.seals"] == {
+            "Count": 3, "Rate": 1.5, "Sum": 3, "Min": 1, "Max": 1, "Mean": 1, "Stddev": 0,
+            "Labels": {},
+        }  # fmt: skip
+        assert counters["custody.unseals"]["Max"] == counters["custody.unseals"]["Sum"]
 
 
 async def test_metrics_in_prometheus_form() -> None:

@@ -271,6 +271,23 @@ async def test_without_a_right_to_it_nothing_is_taken_out() -> None:
         assert (await unwrap(stage, info["token"], by=powerless)).status == 200
 
 
+@pytest.mark.parametrize("path", ["unwrap", "rewrap", "lookup"])
+@pytest.mark.parametrize(
+    ("token", "text"),
+    [("", "empty token in request body"), (5, "could not decode token in request body")],
+)
+async def test_what_is_shown_as_a_wrapping_token_and_cannot_be_one_is_refused_as_such(
+    path: str, token: object, text: str
+) -> None:
+    async with Stage() as stage:
+        for caller in (stage.root_token, ""):
+            answer = await stage.call(
+                "POST", f"sys/wrapping/{path}", token=caller, body={"token": token}
+            )
+            assert answer.status == 403
+            assert answer.errors == [f"error validating wrapping token: {text}"]
+
+
 async def test_policies_bound_how_long_an_answer_may_wait() -> None:
     async with Stage() as stage:
         token = await stage.token(

@@ -17,7 +17,7 @@ from custody.engines.kv.entries import PLAIN_PAYLOAD
 from custody.engines.kv.names import decode_name
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import MIB, Engine, Op, Route, reads, writes
-from custody.plugin.shape import Keys
+from custody.plugin.shape import Keys, Scanned
 from custody.plugin.storage import Storage
 
 MAX_PAYLOAD = 1 * MIB  # bytes of JSON
@@ -63,12 +63,16 @@ def delete(request: Request, storage: Storage) -> None:
 
 def list_names(request: Request, storage: Storage) -> Reply:
     """The names in a directory. Raises NotFound where there are none."""
-    return _names(directory.list_names, request, storage)
+    names = _names(directory.list_names, request, storage)
+    if not names:
+        raise NotFound
+    return Reply(data={"keys": names})
 
 
 def scan_paths(request: Request, storage: Storage) -> Reply:
-    """The paths of all secrets below a directory. Raises NotFound where there are none."""
-    return _names(directory.scan_paths, request, storage)
+    """The paths of all secrets below a directory."""
+    paths = _names(directory.scan_paths, request, storage)
+    return Reply(data={"keys": paths} if paths else {})
 
 
 def exists(request: Request, storage: Storage) -> bool:
@@ -77,14 +81,12 @@ def exists(request: Request, storage: Storage) -> bool:
     return bool(path) and directory.find_object(storage, path) is not None
 
 
-def _names(find: directory.Find, request: Request, storage: Storage) -> Reply:
+def _names(find: directory.Find, request: Request, storage: Storage) -> list[str]:
     within = directory.find_directory(storage, request.params["path"])
     names = [] if within is None else find(storage, within, "", MAX_LIST + 1)
-    if not names:
-        raise NotFound
     if len(names) > MAX_LIST:
         raise BadRequest(f"more than {MAX_LIST} names: version 1 has no pages to list them in")
-    return Reply(data={"keys": [decode_name(name) for name in names]})
+    return [decode_name(name) for name in names]
 
 
 def _payload(storage: Storage, object_id: bytes) -> dict[str, Any]:
@@ -123,7 +125,7 @@ ENGINE = Engine(
             {
                 Op.READ: reads(read, shows=dict[str, Any]),
                 Op.LIST: reads(list_names, shows=Keys),
-                Op.SCAN: reads(scan_paths, shows=Keys),
+                Op.SCAN: reads(scan_paths, shows=Scanned),
                 Op.WRITE: writes(write, free=True),
                 Op.DELETE: writes(delete),
             },

@@ -18,7 +18,7 @@ from custody.engines.kv.v2.survival import SURVIVAL
 from custody.engines.kv.v2.versions import VersionsBody
 from custody.plugin.fields import PageFields
 from custody.plugin.route import MIB, Engine, Op, Route, reads, writes
-from custody.plugin.shape import NULL, Keys
+from custody.plugin.shape import NULL, Keys, Scanned
 
 ENGINE = Engine(
     kind="kv",
@@ -80,7 +80,7 @@ ENGINE = Engine(
             {
                 Op.READ: reads(metadata.read_metadata, shows=Metadata),
                 Op.LIST: reads(listing.list_names, PageFields, shows=Keys),
-                Op.SCAN: reads(listing.scan_paths, PageFields, shows=Keys),
+                Op.SCAN: reads(listing.scan_paths, PageFields, shows=Scanned),
                 Op.WRITE: writes(metadata.write_metadata, MetadataBody, shows=NULL),
                 Op.PATCH: writes(metadata.patch_metadata, MetadataBody, shows=NULL),
                 Op.DELETE: writes(metadata.delete_metadata, shows=NULL),

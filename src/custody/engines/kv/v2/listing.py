@@ -1,4 +1,7 @@
-"""Handlers that list and scan names. An answer is whole or refused, never silently short."""
+"""Handlers that list and scan names. An answer is whole or refused, never silently short.
+
+Where there are none, a list is not found and a scan is empty, as clients expect.
+"""
 
 from custody.base.errors import BadRequest, NotFound
 from custody.engines.kv import directory
@@ -19,8 +22,9 @@ def list_names(request: Request, storage: Storage) -> Reply:
 
 
 def scan_paths(request: Request, storage: Storage) -> Reply:
-    """The paths of all secrets below a directory. Raises NotFound where there are none."""
-    return Reply(data={"keys": _names(request, storage, directory.scan_paths, MAX_PAGE)})
+    """The paths of all secrets below a directory."""
+    paths = _found(request, storage, directory.scan_paths, MAX_PAGE)
+    return Reply(data={"keys": paths} if paths else {})
 
 
 def list_details(request: Request, storage: Storage) -> Reply:
@@ -29,20 +33,26 @@ def list_details(request: Request, storage: Storage) -> Reply:
 
 
 def scan_details(request: Request, storage: Storage) -> Reply:
-    """The paths of all secrets below a directory with their metadata. Raises NotFound."""
-    return _details(request, storage, _names(request, storage, directory.scan_paths, MAX_PAGE))
+    """The paths of all secrets below a directory with their metadata."""
+    paths = _found(request, storage, directory.scan_paths, MAX_PAGE)
+    return _details(request, storage, paths) if paths else Reply(data={})
 
 
 def _names(request: Request, storage: Storage, read: directory.Find, most: int) -> list[str]:
+    names = _found(request, storage, read, most)
+    if not names:
+        raise NotFound
+    return names
+
+
+def _found(request: Request, storage: Storage, read: directory.Find, most: int) -> list[str]:
     asked = request.body.limit
     if asked > most:
         raise BadRequest(f"limit must be at most {most}")
     within = directory.find_directory(storage, request.params["path"])
     if within is None:
-        raise NotFound
+        return []
     names = read(storage, within, request.body.after, asked if asked > 0 else most + 1)
-    if not names:
-        raise NotFound
     if len(names) > most:
         raise BadRequest(f"more than {most} names: ask for pages with limit and after")
     return [decode_name(name) for name in names]

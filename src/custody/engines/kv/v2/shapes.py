@@ -1,8 +1,8 @@
 """The shapes of version 2's answers."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
-from custody.plugin.shape import Keys
+from custody.plugin.shape import Keys, Scanned
 
 
 class Settings(TypedDict):
@@ -63,10 +63,10 @@ class Folder(TypedDict):
     """What there is to say of a name that is no secret: nothing."""
 
 
-class ScannedDetails(Keys):
-    """Paths of secrets, and what is known of each."""
+class ScannedDetails(Scanned):
+    """Paths of secrets, and what is known of each; `{}` where there are none."""
 
-    key_info: dict[str, Metadata]
+    key_info: NotRequired[dict[str, Metadata]]
 
 
 class Details(Keys):
