@@ -23,8 +23,8 @@ _PATIENCE = 10.0  # seconds
 _SKEW = 5  # seconds that the two clocks may differ
 _SHORT = 3600  # seconds of life left, below which a token is to be renewed
 _FORBIDDEN = 403
-_HEALTH, _SELF, _DEVICES, _VERIFIED = ASKED = (
-    "sys/health", "auth/token/lookup-self", "sys/audit", "sys/verify",
+_HEALTH, _SEAL, _SELF, _DEVICES, _VERIFIED = ASKED = (
+    "sys/health", "sys/seal-status", "auth/token/lookup-self", "sys/audit", "sys/verify",
 )  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def examine(context: Context, clock: Clock) -> Iterator[Diagnosis]:
         yield fail(_SERVER, text, hint or "correct how it is reached")
         return
     yield from _certificate(context, clock.now_ns() // NANOSECOND)
-    yield from _state(health)
+    yield from _state(client, health)
     yield from _time(health, clock.now_ns() // NANOSECOND)
     if health.get("initialized") and not health.get("sealed"):
         yield from _with_token(client)
@@ -63,11 +63,11 @@ def _certificate(context: Context, now: int) -> Iterator[Diagnosis]:
     yield from validity("certificates", f"the certificate of {host}:{port}", found, now)
 
 
-def _state(health: Mapping[str, Any]) -> Iterator[Diagnosis]:
+def _state(client: "Client", health: Mapping[str, Any]) -> Iterator[Diagnosis]:
     if not health.get("initialized"):
         yield fail(_SERVER, "it is not initialised", "custody operator init")
     elif health.get("sealed"):
-        yield fail(_SERVER, "it is sealed", "custody operator unseal, by enough holders of shares")
+        yield _sealed(client)
     else:
         yield well(_SERVER, "it is unsealed")
     version = str(health.get("version", ""))
@@ -77,6 +77,17 @@ def _state(health: Mapping[str, Any]) -> Iterator[Diagnosis]:
             f"it runs version {version}, this command line is {__version__}",
             "use the same version on both sides",
         )
+
+
+def _sealed(client: "Client") -> Diagnosis:
+    try:
+        error = client.read(_SEAL).get("unseal_error")
+    except RemoteError:
+        error = None  # it was reached a moment ago: it is sealed anyway
+    if error:
+        fix = "correct the seal in its configuration, or what that names, and restart it"
+        return fail(_SERVER, f"it is sealed: {error}", fix)
+    return fail(_SERVER, "it is sealed", "custody operator unseal, by enough holders of shares")
 
 
 def _time(health: Mapping[str, Any], now: int) -> Iterator[Diagnosis]:

@@ -41,6 +41,16 @@ class Front:
             return False
         return self.parts.settings.seals.standing(stored) is Standing.MIGRATION
 
+    def objection(self, stored: SealConfig | None) -> str:
+        """Why nothing opens the sealed node as it is configured; empty where that is not so."""
+        if stored is None or not self.sealed:
+            return ""
+        try:
+            self.parts.settings.seals.check(stored)
+        except BadRequest as error:
+            return error.messages[0]
+        return ""
+
     async def migrate(self, share: Secret[bytes]) -> SealStatus:
         """Take a share for a migration; with the last one, store the new seal's rows and open.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
+from custody.base.errors import BadRequest
 from custody.seals.config import SHAMIR, SealConfig
 
 
@@ -49,3 +50,11 @@ class Plan:
         old = Named(stored.kind, stored.identity)
         moved = old in self.disabled and old != self.active
         return Standing.MIGRATION if moved else Standing.AS_CONFIGURED
+
+    def check(self, stored: SealConfig) -> None:
+        """Raises BadRequest where nothing opens a store with that seal under this configuration."""
+        if self.standing(stored) is Standing.MISMATCH:
+            raise BadRequest(
+                f"the store is sealed by {stored.kind}, which is not configured: to migrate, name "
+                'it in the configuration with disabled = "true"'
+            )

@@ -175,7 +175,7 @@ class Keeper:
             raise BadRequest("can't perform a seal migration, no migration seal found")
         if standing is Standing.MIGRATION and not migrate:
             raise BadRequest("migrate option not provided and seal migration is pending")
-        _check_configured(config, standing)
+        self._plan.check(config)
 
     def _opened(self, rows: RawRows, config: SealConfig, key: bytes) -> Held:
         if config.automatic:
@@ -204,11 +204,10 @@ class Keeper:
             return None
         with MemoryStore(meta).snapshot() as rows:
             config = seal_config(rows)
-            standing = self._plan.standing(config)
-            if not config.automatic or standing is Standing.MIGRATION:
+            if not config.automatic or self._plan.standing(config) is Standing.MIGRATION:
                 return None
             try:
-                _check_configured(config, standing)
+                self._plan.check(config)
                 root_key = await self._seal.unwrap(stored(rows, MetaRow.ROOT_KEY), Purpose.ROOT_KEY)
                 return Held(root_key, _keyring(rows, root_key), self._seal)
             except (BadRequest, Unavailable) as error:
@@ -268,14 +267,6 @@ class Keeper:
         if self._held is None:
             raise Sealed
         return self._held
-
-
-def _check_configured(config: SealConfig, standing: Standing) -> None:
-    if standing is Standing.MISMATCH:
-        raise BadRequest(
-            f"the store is sealed by {config.kind}, which is not configured: to migrate, name "
-            'it in the configuration with disabled = "true"'
-        )
 
 
 def _shared(config: SealConfig) -> Split:

@@ -229,8 +229,9 @@ def _seal_status(front: Front, status: SealStatus) -> Mapping[str, object]:
     }
     if kind != SHAMIR:
         data["recovery_seal_type"] = SHAMIR
-    if status.error:
-        data["unseal_error"] = status.error
+    error = status.error or front.objection(config)
+    if error:
+        data["unseal_error"] = error
     return data | _cluster(front)
 
 

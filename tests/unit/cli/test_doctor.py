@@ -63,6 +63,17 @@ def test_the_state_of_a_server_and_what_to_do(
     assert fix in found[text][1]
 
 
+def test_a_server_that_says_why_it_is_sealed_is_quoted(
+    cli: CLI, server: Any, health: dict[str, Any]
+) -> None:
+    health["sealed"] = True
+    reason = "the store is sealed by static, which is not configured"
+    server.vault.canned["sys/seal-status"] = (200, {"sealed": True, "unseal_error": reason})
+    state, fix = findings(cli)[f"it is sealed: {reason}"]
+    assert state == "fail"
+    assert "correct the seal in its configuration" in fix
+
+
 @pytest.mark.parametrize(("seconds", "word"), [(60, "ahead"), (-60, "behind")])
 def test_a_clock_that_is_wrong_is_named(
     cli: CLI, health: dict[str, Any], seconds: int, word: str

@@ -358,15 +358,30 @@ async def test_a_store_whose_seal_the_configuration_does_not_name_says_so() -> N
     assert "sealed by static, which is not configured" in answer.errors[0]
 
 
-async def test_a_store_under_another_seal_than_the_configured_one_says_so_unasked() -> None:
+@pytest.mark.parametrize("configured", [MemoryKMS(), None])
+async def test_a_store_under_another_seal_than_the_configured_one_says_so_unasked(
+    configured: Seal | None,
+) -> None:
     store = MemoryStore()
     await Node(store, static()).begin()
-    other = Node(store, MemoryKMS())
+    other = Node(store, configured)
     with pytest.raises(BadRequest, match="sealed by static, which is not configured"):
         await other.open()
     status = await other.status()
     assert (status["sealed"], status["migration"]) == (True, False)
     assert status["unseal_error"].startswith("the store is sealed by static, which is not")
+
+
+async def test_where_share_holders_open_the_store_nothing_is_said_against_that() -> None:
+    store = MemoryStore()
+    node = Node(store, None)
+    await node.open()
+    assert "unseal_error" not in await node.status()
+    await node.initialise()
+    assert "unseal_error" not in await node.status()
+    again = Node(store, None)
+    await again.open()
+    assert "unseal_error" not in await again.status()
 
 
 async def test_a_migration_cut_off_before_its_rows_are_stored_has_not_happened() -> None:

@@ -1,7 +1,8 @@
 """Opens the node by its automatic seal: after a start, after its custodian died, once initialised.
 
-A seal that does not answer is asked again, ever more slowly, and `sys/seal-status` says why. What
-is wrapped by a former key of the seal is wrapped anew.
+A seal that does not answer is asked again, ever more slowly, and `sys/seal-status` says why. So it
+is where the store has a seal that the configuration does not name. What is wrapped by a former key
+of the seal is wrapped anew.
 """
 
 import logging
@@ -26,9 +27,17 @@ class Unseal:
         self._front = Front(parts)
 
     async def run(self) -> float:
-        """Open the node if that is for the seal to do; how many seconds to come back after."""
+        """Open the node if that is for the seal to do; how many seconds to come back after.
+
+        Raises BadRequest where nothing opens it as it is configured, what asking the seal raises.
+        """
         parts = self._parts
-        if not parts.barrier.sealed or not parts.settings.seals.automatic:
+        if not parts.barrier.sealed:
+            return LONGEST
+        if not parts.settings.seals.automatic:
+            config = self._front.seal_config()
+            if config is not None:
+                parts.settings.seals.check(config)
             return LONGEST
         meta = self._front.meta()
         if not meta:
