@@ -109,44 +109,56 @@ class _Log(threading.Thread):
             self.errors.append({"timestamp": now, "target": _LOG, "error": last})
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is asked for: for how long and how often, in seconds, and of what."""
+
+    duration: int
+    interval: int
+    often: int
+    targets: Sequence[str]
+
+    @classmethod
+    def of(cls, context: Context) -> "_Wish":
+        """Raises UsageError."""
+        targets = context.options.listed("target") or sorted(_TARGETS)
+        for target in targets:
+            if target not in _TARGETS:
+                raise UsageError(f"unknown target {target}: there is {', '.join(sorted(_TARGETS))}")
+        return cls(
+            _seconds(context, "duration", "2m"),
+            max(_SHORTEST, _seconds(context, "interval", "30s")),
+            max(_SHORTEST, _seconds(context, "metrics-interval", "10s")),
+            targets,
+        )
+
+    @property
+    def paths(self) -> list[str]:
+        """What is read for it."""
+        paths = [path for target in self.targets for path in _TARGETS[target].values()]
+        return [*paths, _MONITOR] if self.logs else paths
+
+    @property
+    def logs(self) -> bool:
+        """Whether the log is wanted."""
+        return _LOG in self.targets
+
+
 def run(context: Context) -> int:
     """Look again and again, then write what was found."""
-    clock, options = SystemClock(), context.options
-    duration = _seconds(context, "duration", "2m")
-    interval = max(_SHORTEST, _seconds(context, "interval", "30s"))
-    often = max(_SHORTEST, _seconds(context, "metrics-interval", "10s"))
-    targets = options.listed("target") or sorted(_TARGETS)
-    for target in targets:
-        if target not in _TARGETS:
-            raise UsageError(f"unknown target {target}: there is {', '.join(sorted(_TARGETS))}")
-    paths = [path for target in targets for path in _TARGETS[target].values()]
-    paths += [_MONITOR] if _LOG in targets else []
-    context.needs(*(Request("GET", path) for path in paths), one=False)
+    wish, clock = _Wish.of(context), SystemClock()
+    context.needs(*(Request("GET", path) for path in wish.paths), one=False)
     began = clock.now_ns()
     place = _place(context, began)
-    findings = _Findings()
-    client = context.client().preparing()
-    log = _Log(client, place / _LOG_FILE, duration)
-    with (
-        context.progress("Watching") as progress,
-        contextlib.closing(log),
-        contextlib.suppress(KeyboardInterrupt),
-    ):
-        if _LOG in targets:
-            log.start()
-        for passed, due in _looks(duration, interval, often, targets):
-            progress.show(passed, duration, f"until {rfc3339(began + duration * NANOSECOND)}")
-            findings.look(client, due, clock)
-        log.finish()
-    findings.errors += log.errors
+    findings = _found(context, wish, place, clock)
     logged = [_LOG_FILE] if (place / _LOG_FILE).exists() else []
     index = {
         "version": __version__,
         "vault_address": _address(context),
-        "duration_seconds": duration,
-        "interval_seconds": interval,
-        "metrics_interval_seconds": often,
-        "targets": targets,
+        "duration_seconds": wish.duration,
+        "interval_seconds": wish.interval,
+        "metrics_interval_seconds": wish.often,
+        "targets": wish.targets,
         "timestamp": rfc3339(began),
         "output": sorted([*(f"{name}.json" for name in findings.files), *logged]),
         "errors": findings.errors,
@@ -154,19 +166,37 @@ def run(context: Context) -> int:
     return _written(context, place, {"index": index, **findings.files})
 
 
-def _looks(
-    duration: int, interval: int, often: int, targets: Sequence[str]
-) -> Iterator[tuple[int, list[str]]]:
+def _found(context: Context, wish: _Wish, place: Path, clock: Clock) -> _Findings:
+    """What is found in the time that is wished for, or before it is interrupted."""
+    findings, client = _Findings(), context.client().preparing()
+    until = f"until {rfc3339(clock.now_ns() + wish.duration * NANOSECOND)}"
+    log = _Log(client, place / _LOG_FILE, wish.duration)
+    with (
+        context.progress("Watching") as progress,
+        contextlib.closing(log),
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        if wish.logs:
+            log.start()
+        for passed, due in _looks(wish):
+            progress.show(passed, wish.duration, until)
+            findings.look(client, due, clock)
+        log.finish()
+    findings.errors += log.errors
+    return findings
+
+
+def _looks(wish: _Wish) -> Iterator[tuple[int, list[str]]]:
     """The seconds passed, and the targets that are due, at each look; waits in between."""
-    due = dict.fromkeys(targets, 0)
+    due = dict.fromkeys(wish.targets, 0)
     passed = 0
     while True:
-        now = [target for target in targets if due[target] <= passed]
+        now = [target for target in wish.targets if due[target] <= passed]
         for target in now:
-            due[target] = passed + (often if target in _OFTENER else interval)
+            due[target] = passed + (wish.often if target in _OFTENER else wish.interval)
         yield passed, now
         following = min(due.values())
-        if following > duration:
+        if following > wish.duration:
             return
         time.sleep(following - passed)
         passed = following

@@ -97,31 +97,36 @@ class Nursery:
         shut: bool = False,
     ) -> Child:
         life, ready = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        given = handoff.write(
-            Handoff(
-                role=role,
-                slot=slot,
-                parent=os.getpid(),
-                page=self.page,
-                board=self.board,
-                life=ready,
-                custodian=custodian,
-                listeners=list(listeners),
-                settings=self.settings if role == CUSTODIAN else self.settings.without_keys(),
-                shut=role == CUSTODIAN and shut,
-            )
+        given = Handoff(
+            role=role,
+            slot=slot,
+            parent=os.getpid(),
+            page=self.page,
+            board=self.board,
+            life=ready,
+            custodian=custodian,
+            listeners=list(listeners),
+            settings=self.settings if role == CUSTODIAN else self.settings.without_keys(),
+            shut=role == CUSTODIAN and shut,
         )
         try:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-P", "-m", f"custody.serve.{role}", str(given)],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(given, self.page, self.board, ready, custodian, *listeners),
-                env=dict(self.environment),
-            )
+            process = self._execute(given)
         except OSError:
             os.close(life)
             raise
         finally:
-            os.close(given)
             os.close(ready)
         return Child(role, slot, process, os.pidfd_open(process.pid), life, now_ns)
+
+    def _execute(self, given: Handoff) -> "subprocess.Popen[bytes]":
+        """The process of a handoff, with the descriptors that it names and no others."""
+        fd = handoff.write(given)
+        try:
+            return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-P", "-m", f"custody.serve.{given.role}", str(fd)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(fd, *given.inherited),
+                env=dict(self.environment),
+            )
+        finally:
+            os.close(fd)

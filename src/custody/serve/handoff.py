@@ -45,6 +45,11 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     shut: bool = False  # for the custodian: not to open by itself
 
+    @property
+    def inherited(self) -> tuple[int, ...]:
+        """The descriptors that it names."""
+        return (self.page, self.board, self.life, self.custodian, *self.listeners)
+
 
 class ParentGone(Exception):
     """The supervisor died before this process could tie its life to it."""
@@ -64,13 +69,7 @@ def read(fd: int) -> Handoff:
         data, offset = data + chunk, offset + len(chunk)
     os.close(fd)
     handoff = msgspec.json.decode(data, type=Handoff)
-    for inherited in (
-        handoff.page,
-        handoff.board,
-        handoff.life,
-        handoff.custodian,
-        *handoff.listeners,
-    ):
+    for inherited in handoff.inherited:
         os.set_inheritable(inherited, False)  # noqa: FBT003 - positional only
     return handoff
 

@@ -28,6 +28,7 @@ _NOT_ASSIGNABLE = frozenset(WRAPPING_POLICIES)
 _UNSAFE = re.compile(r"[^a-zA-Z0-9-]")
 _NO_ROLE = TokenRole(name="")
 _ALIAS_IDLE = "There are no entities in this version: the entity alias ties the token to none."
+_ID_GUESSABLE = "A custom ID is only as hard to guess as the text that was chosen."
 _ID_IDLE = "A batch token has no ID that could be chosen: the ID was ignored."
 
 
@@ -40,24 +41,14 @@ def plan(caller: TokenEntry, asked: Asked, way: Way, limits: Limits) -> Plan:
     _check_request(caller, asked, way)
     kind = _kind(asked, way.role)
     policies = _policies(caller, asked, way)
-    if asked.no_parent and not way.sudo and way.role is None:
-        raise BadRequest("root or sudo privileges required to create orphan token")
-    orphan = role.orphan if way.role is not None else asked.no_parent or way.orphan
+    orphan = _orphan(asked, way)
     times = _times(asked, way, limits, root=ROOT_POLICY in policies)
     if not times.ttl and caller.ttl:
         raise BadRequest("expiring root tokens cannot create non-expiring root tokens")
     uses = lesser(asked.num_uses, role.num_uses)
     if kind == BATCH_TYPE:
         _check_batch(times, uses, policies)
-    warnings, chosen = list(times.warnings), asked.id
-    if asked.entity_alias:
-        warnings.append(_ALIAS_IDLE)
-    if chosen and kind == BATCH_TYPE:
-        warnings.append(_ID_IDLE)
-        chosen = ""
-    elif chosen:
-        _check_custom_id(chosen)
-        warnings.append("A custom ID is only as hard to guess as the text that was chosen.")
+    chosen, warnings = _identity(asked, kind)
     renewable = asked.renewable and role.renewable and times.ttl > 0 and kind != BATCH_TYPE
     spec = Spec(
         policies=policies,
@@ -74,7 +65,7 @@ def plan(caller: TokenEntry, asked: Asked, way: Way, limits: Limits) -> Plan:
         role=role.name,
         bound_cidrs=_networks(role, way.remote, lasting=not times.ttl),
     )
-    return Plan(spec, orphan, chosen, tuple(warnings))
+    return Plan(spec, orphan, chosen, (*times.warnings, *warnings))
 
 
 def clean_policies(names: Iterable[str], *, add_default: bool) -> tuple[str, ...]:
@@ -122,6 +113,25 @@ def _kind(asked: Asked, role: TokenRole | None) -> str:
     if asked.type not in (SERVICE_TYPE, BATCH_TYPE):
         raise BadRequest("invalid 'token_type' value")
     return asked.type
+
+
+def _orphan(asked: Asked, way: Way) -> bool:
+    if way.role is not None:
+        return way.role.orphan
+    if asked.no_parent and not way.sudo:
+        raise BadRequest("root or sudo privileges required to create orphan token")
+    return asked.no_parent or way.orphan
+
+
+def _identity(asked: Asked, kind: str) -> tuple[str, list[str]]:
+    """The id that was chosen, if it counts, and warnings of what does not, or is not wise."""
+    warnings = [_ALIAS_IDLE] if asked.entity_alias else []
+    if not asked.id:
+        return "", warnings
+    if kind == BATCH_TYPE:
+        return "", [*warnings, _ID_IDLE]
+    _check_custom_id(asked.id)
+    return asked.id, [*warnings, _ID_GUESSABLE]
 
 
 def _check_batch(times: Times, uses: int, policies: tuple[str, ...]) -> None:
