@@ -2,7 +2,8 @@
 
 Redirects are followed once, never from https to http. No write is sent twice: one whose answer
 was lost may have happened, and only the user knows whether to repeat it. Reads are repeated where
-MAX_RETRIES asks for it.
+MAX_RETRIES asks for it, and once where the server hung up before it said anything: a node that was
+just sealed starts its processes anew.
 """
 
 import http.client
@@ -35,6 +36,8 @@ _PIECE = 64 * 1024  # bytes
 _SOON = 0.01  # seconds
 _PASSING = frozenset({412, 500, 502, 503, 504})  # may be another answer a moment later
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0  # seconds between repetitions of a read
+_HUNG_UP = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+_REPEATABLE = frozenset({"GET", "HEAD"})
 _TO_TLS = b"Client sent an HTTP request to an HTTPS server"
 
 
@@ -61,6 +64,10 @@ def _as_it_comes(
         if not piece:
             return
         yield piece
+
+
+class _HungUp(RemoteError):
+    """The server ended the connection before it said anything."""
 
 
 class Readable(Protocol):
@@ -244,11 +251,20 @@ class Client:
     def _round_trip(
         self, address: SplitResult, request: Request, target: str
     ) -> tuple[int, bytes, str]:
+        try:
+            return self._ask(address, request, target)
+        except _HungUp:
+            if request.method not in _REPEATABLE:
+                raise
+        return self._ask(address, request, target)
+
+    def _ask(self, address: SplitResult, request: Request, target: str) -> tuple[int, bytes, str]:
         connection = self._connection
         headers, body = _headers(connection, request), _encoded(request.body)
         link = link_to(address, connection)
         if connection.pace is not None:
             connection.pace.wait()
+        refusal: type[RemoteError] = _HungUp
         try:
             link.request(
                 request.method,
@@ -257,10 +273,12 @@ class Client:
                 {**headers, **headers_of(address, connection)},
             )
             response = link.getresponse()
+            refusal = RemoteError
             return response.status, response.read(), response.getheader("Location", "")
         except (OSError, http.client.HTTPException) as error:
+            kind = refusal if isinstance(error, _HUNG_UP) else RemoteError
             where = f"{address.scheme}://{address.netloc}"
-            raise RemoteError(_failure(error, where, self._connection.timeout)) from error
+            raise kind(_failure(error, where, self._connection.timeout)) from error
         finally:
             link.close()
 
