@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.harness import CUSTODY, Server, eventually, kill_all
 
@@ -27,6 +28,11 @@ def _node(directory: Path) -> tuple[Server, Path]:
 
 def _is_open(server: Server) -> bool:
     return server.answers() and server.call("GET", "sys/seal-status").body["sealed"] is False
+
+
+def _backends(server: Server) -> dict[str, Any]:
+    found: dict[str, Any] = server.call("GET", "sys/seal-backend-status").body
+    return found
 
 
 def _begin(server: Server) -> list[str]:
@@ -164,6 +170,7 @@ def test_another_servers_key_opens_it_and_people_do_when_that_is_gone_for_good(
             server.start()
             said = "the transit server answered 503"
             eventually(lambda: _error(server) == said)
+            eventually(lambda: "unhealthy_since" in _backends(server))
             kms.out_of_order = False
             eventually(lambda: _is_open(server))
             kms.destroy_key("unseal")

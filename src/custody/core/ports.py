@@ -23,6 +23,7 @@ class SealStatus:
     progress: int
     nonce: str
     error: str = ""  # why an automatic seal did not open the node when it was last tried
+    unhealthy_ns: int = 0  # since when the configured seal does not answer; 0: it does
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ class Purpose(StrEnum):
 
     ROOT_KEY = "root key"
     RECOVERY_KEY = "recovery key"
+    TRIAL = "trial"
 
 
 def wrap(seal: bytes, outer: bytes, inner: bytes, purpose: Purpose, source: Source) -> bytes:

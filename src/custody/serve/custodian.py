@@ -78,6 +78,12 @@ class Custodian:
             if member.role == STEWARD and not any(one.role == STEWARD for one in self._members):
                 self._steward.clear()
 
+    async def watch_seal(self) -> None:
+        """Find out now and then whether the seal answers; without an end."""
+        while True:
+            wait = await self._keeper.look_at_seal()
+            await asyncio.sleep(wait)
+
     async def _handle(  # noqa: C901, PLR0911, PLR0912 - one line per call
         self, member: _Member, call: m.Call
     ) -> m.Result:
@@ -114,7 +120,9 @@ class Custodian:
 
     def _status(self) -> m.Status:
         status = self._keeper.status()
-        return m.Status(status.sealed, status.progress, status.nonce, status.error)
+        return m.Status(
+            status.sealed, status.progress, status.nonce, status.error, status.unhealthy_ns
+        )
 
     async def _welcome(self, member: _Member, role: str) -> m.Result:
         """Count the member in. While keys are being handed out, a worker waits for the end."""
@@ -311,6 +319,7 @@ async def run(given: Handoff) -> None:
     tasks: set[asyncio.Task[None]] = {loop.create_task(beat(slot))}
     if seal is not None:
         tasks.add(loop.create_task(_keep(seal)))
+        tasks.add(loop.create_task(custodian.watch_seal()))
 
     def on_control() -> None:
         message, ends = receive(control)

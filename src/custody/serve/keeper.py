@@ -29,6 +29,7 @@ from custody.core.ports import Initialised, SealStatus
 from custody.crypto import aead
 from custody.seals import recovery
 from custody.seals.config import SealConfig, Split
+from custody.seals.health import SealHealth
 from custody.seals.plan import Plan, Standing
 from custody.seals.seal import Renewing, Seal
 from custody.seals.shamir import ShamirSeal, UnsealProgress, split_key, unwrap_root_key
@@ -65,6 +66,7 @@ class Keeper:
         self._clock = clock
         self._source = source
         self._seal = seal
+        self._health = SealHealth(seal, clock, source)
         self._plan = plan or Plan()
         self._progress: UnsealProgress | None = None
         self._migrated: Replacement | None = None
@@ -78,12 +80,19 @@ class Keeper:
         return self._held.keyring if self._held else None
 
     def status(self) -> SealStatus:
-        """Where the unseal stands."""
-        if self._progress is None:
-            sealed = self._held is None
-            return SealStatus(sealed, progress=0, nonce="", error=self._error if sealed else "")
-        progress = self._progress
-        return SealStatus(True, progress.count, progress.nonce, self._error)  # noqa: FBT003 - sealed
+        """Where the unseal stands, and since when the seal does not answer."""
+        progress, sealed = self._progress, self._held is None
+        return SealStatus(
+            sealed=sealed or progress is not None,
+            progress=0 if progress is None else progress.count,
+            nonce="" if progress is None else progress.nonce,
+            error=self._error if sealed or progress is not None else "",
+            unhealthy_ns=self._health.unhealthy_ns,
+        )
+
+    async def look_at_seal(self) -> float:
+        """Find out whether the configured seal answers; how many seconds to come back after."""
+        return await self._health.look()
 
     async def initialise(self, shares: int, threshold: int) -> Initialised:
         """The rows of a new store, its shares and root token; nothing of it is kept.

@@ -109,4 +109,6 @@ class CustodianLink:
 
 
 def _status(status: m.Status) -> SealStatus:
-    return SealStatus(status.sealed, status.progress, status.nonce, status.error)
+    return SealStatus(
+        status.sealed, status.progress, status.nonce, status.error, status.unhealthy_ns
+    )

@@ -117,6 +117,7 @@ class Status(Message, frozen=True, tag="status_result"):
     progress: int
     nonce: str
     error: str = ""
+    unhealthy_ns: int = 0
     change: SealChange | None = None  # of a migration
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final, cast
 
 from custody import __version__
-from custody.base.clock import NANOSECOND
+from custody.base.clock import NANOSECOND, rfc3339
 from custody.base.errors import BadRequest
 from custody.base.secret import Secret
 from custody.core.front import Front
@@ -22,6 +22,7 @@ from custody.system.status_shapes import (
     InitStatus,
     Leader,
     Leaderless,
+    SealBackends,
     SealStanding,
 )
 
@@ -110,6 +111,22 @@ def health(request: Request, front: Front) -> Reply:
 async def seal_status(_request: Request, front: Front) -> Reply:
     """How far the unseal is."""
     return Reply(data=_seal_status(front, await front.parts.custodian.status()))
+
+
+async def backend_status(_request: Request, front: Front) -> Reply:
+    """Whether the key of the seal answers, as it was found when it was last tried."""
+    since_ns = (await front.parts.custodian.status()).unhealthy_ns
+    health: dict[str, object] = {"healthy": not since_ns}
+    if since_ns:
+        health["unhealthy_since"] = rfc3339(since_ns)[:19] + "Z"
+    kind = front.parts.settings.seals.active.kind
+    return Reply(
+        data={
+            **health,
+            "backends": [{"name": kind, **health, "configured": True, "disabled": False}],
+            "fully_wrapped": not front.migration(front.seal_config()),
+        }
+    )
 
 
 def init_status(_request: Request, front: Front) -> Reply:
@@ -260,6 +277,12 @@ ROUTES: Final = (
         {Op.READ: acts(seal_status, shows=SealStanding)},
         access=Access.PUBLIC, sealed=True, raw=True,
         help="How far the unseal is.",
+    ),
+    Route(
+        "seal-backend-status",
+        {Op.READ: acts(backend_status, shows=SealBackends)},
+        access=Access.PUBLIC, sealed=True, raw=True,
+        help="Whether the key of the seal answers.",
     ),
     Route(
         "init",

@@ -40,6 +40,26 @@ class SealStanding(TypedDict):
     cluster_id: NotRequired[str]
 
 
+class _SealHealth(TypedDict):
+    healthy: bool
+    unhealthy_since: NotRequired[str]
+
+
+class SealBackend(_SealHealth):
+    """A seal that the configuration names."""
+
+    name: str
+    configured: bool
+    disabled: bool
+
+
+class SealBackends(_SealHealth):
+    """The configured seal, and whether it has wrapped all that it should."""
+
+    backends: list[SealBackend]
+    fully_wrapped: bool
+
+
 class InitStatus(TypedDict):
     """Whether the store is initialised."""
 

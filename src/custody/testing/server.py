@@ -150,6 +150,10 @@ class InProcessCustodian:
         """Where the unseal stands."""
         return self._keeper.status()
 
+    async def look_at_seal(self) -> None:
+        """What the custodian's process does now and then."""
+        await self._keeper.look_at_seal()
+
     async def initialise(self, shares: int, threshold: int) -> Initialised:
         """The rows of a new store, its shares and root token. Raises BadRequest."""
         return await self._keeper.initialise(shares, threshold)

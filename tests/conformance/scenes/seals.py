@@ -10,7 +10,7 @@ from custody.seals.seal import CannotUnseal
 from custody.storage.memory import MemoryStore
 from custody.testing.seal import MemoryKMS
 
-STATES: Final = ("health", "seal-status", "init", "leader")
+STATES: Final = ("health", "seal-status", "seal-backend-status", "init", "leader")
 
 
 async def shamir(record: Record) -> None:
@@ -35,6 +35,7 @@ async def automatic(record: Record) -> None:
     again = RecordingServer(record, seal=kms, store=store)
     with pytest.raises(CannotUnseal):
         await Unseal(again.node.parts).run()
+    await again.custodian.look_at_seal()
     await _states(again)
     for share in made["recovery_keys"][:2]:
         await again.expect(200, "PUT", "sys/unseal", body={"key": share})

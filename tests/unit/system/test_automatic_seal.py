@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from custody.base.clock import rfc3339
 from custody.base.errors import BadRequest, Unavailable
 from custody.base.ids import SystemSource
 from custody.base.secret import Secret
@@ -416,3 +417,41 @@ async def test_a_migration_cut_off_after_its_rows_are_stored_has_happened() -> N
     assert await again.reads(first.root_token)
     with pytest.raises(Unavailable):
         await asyncio.wait_for(Node(store, kms).custodian.open_migrated(front.meta()), 5)
+
+
+async def test_anybody_is_told_whether_the_key_of_the_seal_answers() -> None:
+    kms = MemoryKMS()
+    node, path = Node(MemoryStore(), kms), "sys/seal-backend-status"
+    well = {"name": "memory", "healthy": True, "configured": True, "disabled": False}
+    answer = await node.expect(200, "GET", path)
+    assert answer.json == {"healthy": True, "backends": [well], "fully_wrapped": True}
+    await node.begin()
+    kms.reachable = False
+    await node.custodian.look_at_seal()
+    calls = kms.calls
+    since = rfc3339(node.clock.now_ns())[:19] + "Z"
+    ill = {**well, "healthy": False, "unhealthy_since": since}
+    answer = await node.expect(200, "GET", path)
+    assert answer.json == {
+        "healthy": False, "unhealthy_since": since, "backends": [ill], "fully_wrapped": True,
+    }  # fmt: skip
+    assert kms.calls == calls  # whoever asks makes no work for the KMS
+    kms.reachable = True
+    await node.custodian.look_at_seal()
+    assert (await node.expect(200, "GET", path)).json["healthy"] is True
+
+
+async def test_shares_of_people_are_a_seal_that_is_always_healthy() -> None:
+    async with MemoryServer() as server:
+        answer = await server.expect(200, "GET", "sys/seal-backend-status")
+        assert answer.json["backends"] == [
+            {"name": "shamir", "healthy": True, "configured": True, "disabled": False}
+        ]
+
+
+async def test_a_store_that_waits_for_another_seal_is_not_wrapped_whole() -> None:
+    store, old = MemoryStore(), MemoryKMS("old")
+    await Node(store, old).begin()
+    moving = Node(store, MemoryKMS("new"), [Named("old")])
+    answer = await moving.expect(200, "GET", "sys/seal-backend-status")
+    assert (answer.json["backends"][0]["name"], answer.json["fully_wrapped"]) == ("new", False)
