@@ -178,7 +178,9 @@ class Server:
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        found = re.fullmatch(r"custody is ready at https?://127\.0\.0\.1:(\d+)\n", line)
+        found = re.fullmatch(
+            r"custody is ready at https?://127\.0\.0\.1:(\d+)(, unix://.+)?\n", line
+        )
         if found is None:
             self.kill()
             raise AssertionError(line + self.log.read_text())

@@ -10,7 +10,7 @@ from custody.core.router import RouteTable
 from custody.plugin.route import Op, Route
 from custody.serve import catalog
 from custody.serve.sanitized import sanitized
-from custody.serve.settings import AuditDevice, Listener, SealStanza, Settings
+from custody.serve.settings import AuditDevice, Listener, SealStanza, Settings, SocketFile
 from custody.testing.server import Headers, MemoryServer, Response
 
 VERBS: Mapping[str, Op] = {
@@ -27,7 +27,10 @@ _MOUNTS: Mapping[str, RouteTable] = {
 }
 CONFIGURATION = Settings(
     data_path="/data",
-    listeners=[Listener(host="127.0.0.1", port=8200)],
+    listeners=[
+        Listener(host="127.0.0.1", port=8200),
+        Listener("", 0, file=SocketFile("/run/custody.sock")),
+    ],
     audit=[AuditDevice(kind="file", path="file/")],
     seals=[SealStanza(kind="static")],
 )

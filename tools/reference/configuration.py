@@ -6,7 +6,7 @@ from custody.audit.options import OPTIONS
 from custody.seals.kinds import KINDS, SealKind
 from custody.serve import known
 from custody.serve.config import VARIABLES
-from custody.serve.keys import AUDIT, DISABLED, LISTENER, STORAGE, TOP, Key
+from custody.serve.keys import AUDIT, DISABLED, LISTENER, STORAGE, TOP, UNIX, Key
 from custody.serve.seal_config import SEAL_TYPE
 from tools.reference import markdown
 
@@ -49,6 +49,7 @@ def _blocks() -> Iterator[tuple[str, Mapping[str, Key]]]:
     yield "Top level", TOP
     yield 'storage "lmdb"', STORAGE
     yield 'listener "tcp"', LISTENER
+    yield 'listener "unix"', UNIX
     yield 'audit "file" "NAME"', AUDIT
     for name, kind in KINDS.items():
         yield f'seal "{name}"', _of_seal(kind)

@@ -204,7 +204,7 @@ class Client:
                 self._checked(request, Answer(response.status, answer))
             yield from reads(response, line)
         except (OSError, http.client.HTTPException) as error:
-            where = f"{address.scheme}://{address.netloc}"
+            where = self._where(address)
             raise RemoteError(_failure(error, where, self._connection.timeout)) from error
         finally:
             link.close()
@@ -277,10 +277,17 @@ class Client:
             return response.status, response.read(), response.getheader("Location", "")
         except (OSError, http.client.HTTPException) as error:
             kind = refusal if isinstance(error, _HUNG_UP) else RemoteError
-            where = f"{address.scheme}://{address.netloc}"
+            where = self._where(address)
             raise kind(_failure(error, where, self._connection.timeout)) from error
         finally:
             link.close()
+
+    def _where(self, address: SplitResult) -> str:
+        """What is dialled for that address."""
+        own = address.netloc == self._connection.address.netloc
+        if own and self._connection.socket:
+            return self._connection.place
+        return f"{address.scheme}://{address.netloc}"
 
     def _decoded(self, request: Request, status: int, raw: bytes) -> Mapping[str, Any]:
         if not raw.strip():
@@ -399,8 +406,9 @@ def _failure(error: Exception, where: str, timeout: float) -> str:
         reason, hint = f"its certificate is not trusted: {error.verify_message}", _HINT_CERTIFICATE
     elif isinstance(error, ssl.SSLError):
         reason, hint = "the TLS handshake failed", _HINT_PLAIN
-    elif isinstance(error, ConnectionRefusedError):
-        reason = "connection refused"
+    elif isinstance(error, ConnectionRefusedError | FileNotFoundError):
+        absent = isinstance(error, FileNotFoundError)
+        reason = "there is no such socket" if absent else "connection refused"
         hint = "Is the server running there? Set CUSTODY_ADDR or -address to where it listens."
     elif isinstance(error, TimeoutError):
         reason = f"no answer within {timeout:g} seconds"

@@ -43,7 +43,7 @@ def step_down(context: Context) -> int:
         alone = not client.preparing().read("sys/leader").get("ha_enabled")
     except RemoteError as error:
         raise error.about("Error stepping down") from error
-    address = connection(context.options, context.environment, with_token=False).address.geturl()
+    address = connection(context.options, context.environment, with_token=False).place
     if alone:
         context.console.warn(f"{address} is the only node: it goes on as before.")
         return 0

@@ -209,7 +209,7 @@ def _seconds(context: Context, name: str, default: str) -> int:
 def _address(context: Context) -> str:
     from custody.cli.settings import connection  # noqa: PLC0415 costs start-up time of others
 
-    return connection(context.options, context.environment, with_token=False).address.geturl()
+    return connection(context.options, context.environment, with_token=False).place
 
 
 def _place(context: Context, now_ns: int) -> Path:

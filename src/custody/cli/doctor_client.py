@@ -32,7 +32,7 @@ def examine(context: Context) -> Iterator[Diagnosis]:
             "use https://",
         )
     else:
-        yield well(_ADDRESS, f"the server is asked at {address.geturl()}")
+        yield well(_ADDRESS, f"the server is asked at {found.place}")
     if found.tls.skip_verify:
         yield warn(
             _ADDRESS,

@@ -32,6 +32,8 @@ def curl(connection: Connection, request: Request) -> str:
     words = ["curl"]
     if request.method != "GET":
         words += ["-X", request.method]
+    if connection.socket:
+        words += ["--unix-socket", shlex.quote(connection.socket)]
     words += _tls(connection)
     if request.body is not None and request.media_type != "application/json":
         words += _header("Content-Type", request.media_type)

@@ -1,8 +1,9 @@
-"""A connection to the server: plain or TLS, direct or through a proxy."""
+"""A connection to the server: plain or TLS, direct or through a proxy, or by a Unix socket."""
 
 import base64
 import http.client
 import os
+import socket
 import ssl
 from collections.abc import Iterable
 from urllib.parse import SplitResult, unquote
@@ -16,6 +17,8 @@ _PROXY_PORT = 3128  # where a proxy is dialled whose address names no port
 
 def link_to(address: SplitResult, connection: Connection) -> http.client.HTTPConnection:
     """A connection that is dialled with the first request. Raises UsageError."""
+    if connection.socket and address.netloc == connection.address.netloc:
+        return _SocketLink(connection)
     host, port = address.hostname or "", address.port
     proxy = connection.proxy
     if address.scheme == "http":
@@ -50,6 +53,25 @@ def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
         return {}
     pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
     return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+class _SocketLink(http.client.HTTPConnection):
+    """A connection to the server's Unix socket."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection.address.netloc, timeout=connection.timeout)
+        self._path = connection.socket
+
+    def connect(self) -> None:
+        """Dial."""
+        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        line.settimeout(self.timeout)
+        try:
+            line.connect(self._path)
+        except OSError:
+            line.close()
+            raise
+        self.sock = line
 
 
 class _TLSLink(http.client.HTTPSConnection):

@@ -16,6 +16,8 @@ from custody.cli.flags import Options
 from custody.cli.pace import Pace, read_pace
 
 DEFAULT_ADDRESS = "https://127.0.0.1:8200"
+_UNIX = "unix://"  # and the path of a socket
+_BY_SOCKET = "http://localhost"
 _DEFAULT_TIMEOUT = 60.0  # seconds
 _NANOSECOND = 1e-9
 _MOST_RETRIES = 20
@@ -54,7 +56,10 @@ class TLS:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where requests go and what each of them carries. `timeout` is in seconds."""
+    """Where requests go and what each of them carries. `timeout` is in seconds.
+
+    With a `socket`, the path of a Unix socket, the server's address is but what it is called by.
+    """
 
     address: SplitResult
     token: Secret[str] | None
@@ -68,13 +73,23 @@ class Connection:
     show: Show = Show.ANSWER
     proxy: SplitResult | None = field(default=None, repr=False)  # may hold a password
     pace: Pace | None = None
+    socket: str = ""
+
+    @property
+    def place(self) -> str:
+        """The server's address as its user would write it."""
+        return f"{_UNIX}{self.socket}" if self.socket else self.address.geturl()
 
 
 def connection(options: Options, environment: Environment, *, with_token: bool) -> Connection:
     """The connection that options and environment describe. Raises UsageError."""
     if environment.switch("SRV_LOOKUP"):
         raise UsageError("SRV_LOOKUP is not understood: name host and port in CUSTODY_ADDR")
-    address = _address(options, environment)
+    given = _given_address(options, environment)
+    socket = given.removeprefix(_UNIX) if given.startswith(_UNIX) else ""
+    if not socket and given.startswith(_UNIX):
+        raise UsageError("the server's address names no socket: write it as unix:///run/vault.sock")
+    address = urlsplit(_BY_SOCKET) if socket else _address(given)
     return Connection(
         address=address,
         token=current_token(environment) if with_token else None,
@@ -86,8 +101,9 @@ def connection(options: Options, environment: Environment, *, with_token: bool) 
         follow_redirects=not _switch(options, environment, "disable-redirects"),
         retries=_retries(environment),
         show=shown(options),
-        proxy=_proxy(address, environment),
+        proxy=None if socket else _proxy(address, environment),
         pace=read_pace(environment.get("RATE_LIMIT")),
+        socket=socket,
     )
 
 
@@ -108,7 +124,7 @@ def _switch(options: Options, environment: Environment, flag: str) -> bool:
     return environment.switch(variable)
 
 
-def _address(options: Options, environment: Environment) -> SplitResult:
+def _given_address(options: Options, environment: Environment) -> str:
     text = (
         options.text("agent-address")
         or options.text("address")
@@ -116,9 +132,13 @@ def _address(options: Options, environment: Environment) -> SplitResult:
         or environment.get("ADDR")
         or DEFAULT_ADDRESS
     )
+    return text.strip()
+
+
+def _address(text: str) -> SplitResult:
     example = "write it as https://host:8200"
     try:
-        parts = urlsplit(text.strip().rstrip("/"))
+        parts = urlsplit(text.rstrip("/"))
         port = parts.port
     except ValueError as error:
         raise UsageError(f"the server's address is not a URL: {example}") from error

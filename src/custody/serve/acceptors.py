@@ -38,13 +38,13 @@ class Acceptor:
         """Must be made in a running event loop. A relay waits for `begin`. Raises BadListener."""
         self.listener = listener
         # By local port, the descriptors that a connection to it holds.
-        self.costs: Mapping[int, int] = {port_of(fd): 1}
+        self.costs: Mapping[int, int] = _cost(fd, 1)
         self._relay: Relay | None = None
         clients = None
         if listener.proxy_protocol is not None:
             self._relay = Relay(fd, listener.proxy_protocol, connections)
             clients, inner = self._relay.clients, self._relay.inner.fileno()
-            self.costs = {port_of(fd): OUTER, port_of(inner): DESCRIPTORS - OUTER}
+            self.costs = {**_cost(fd, OUTER), **_cost(inner, DESCRIPTORS - OUTER)}
             fd = inner
         self.edge = Edge(listener, pipeline, source, clients)
         try:
@@ -80,6 +80,13 @@ class Acceptor:
         """Pass on what was answered last."""
         if self._relay is not None:
             await self._relay.end()
+
+
+def _cost(fd: int, descriptors: int) -> Mapping[int, int]:
+    """What a connection costs, by local port. Those of a Unix socket do not tell how idle they
+    are: they are not hung up on, and have but their listener's own share."""
+    port = port_of(fd)
+    return {} if port is None else {port: descriptors}
 
 
 class Acceptors:

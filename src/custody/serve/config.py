@@ -260,7 +260,7 @@ class _Reader:
         if settings.default_lease_ttl > settings.max_lease_ttl:
             text = "default_lease_ttl is longer than max_lease_ttl"
             self._faults.note(str(self._fields.error("max_lease_ttl", text)))
-        addresses = [listener.address for listener in settings.listeners if listener.port]
+        addresses = [one.address for one in settings.listeners if one.port or one.file]
         if len(set(addresses)) != len(addresses):
             self._faults.note("two listeners have the same address")
         others = dict[str, Mapping[str, str]]()

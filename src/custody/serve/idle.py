@@ -88,6 +88,8 @@ def _inspect(descriptor: int, costs: Costs, *, shut: bool = False) -> _Idle | No
         try:
             if not connection.getpeername():
                 return None
+            if connection.family == socket.AF_UNIX:
+                return None
             cost = costs.get(connection.getsockname()[1])
             if cost is None:
                 return None

@@ -18,7 +18,8 @@ class Key:
 
 TOP: Final[Mapping[str, Key]] = {
     "storage": Key("Where the data are; exactly one block, of the kind `lmdb`.", "required"),
-    "listener": Key("Where to listen; one block for each address, of the kind `tcp`.", "required"),
+    "listener": Key("Where to listen; one block for each address, of the kind `tcp` or `unix`.",
+                    "required"),
     "audit": Key('An audit device, as in `audit "file" "NAME" { … }`. It is enabled whenever'
                  " the server is unsealed; others can be enabled through the API.", "none"),
     "seal": Key("A seal that opens without people.", "Shamir's shares"),
@@ -79,6 +80,24 @@ LISTENER: Final[Mapping[str, Key]] = {
                                                  " else.", "true"),
     "x_forwarded_for_reject_not_present": Key("Refuse a request without the header.", "true"),
 }  # fmt: skip
+
+_NO_TLS: Final = "a Unix socket is served without TLS: its file says who may connect"
+_NO_PROXY: Final = "who connects to a Unix socket has no address by which a proxy could be believed"
+_OF_ADDRESSES: Final = {
+    **{name: _NO_TLS for name in LISTENER if name.startswith("tls_") and name != "tls_disable"},
+    **{name: _NO_PROXY for name in LISTENER if name.startswith(("proxy_", "x_forwarded_"))},
+}
+UNIX: Final[Mapping[str, Key]] = {
+    "address": Key("The path of the socket. A server that was killed leaves it behind, and it is"
+                   " taken over where nobody serves it.", "required"),
+    "socket_mode": Key("Permissions of that file, octal: who may write to it may connect.", "0600"),
+    "socket_user": Key("Its owner, a name or a number.", "the server's user"),
+    "socket_group": Key("Its group, a name or a number.", "the server's group"),
+    "tls_disable": Key("Read for Vault's sake: a Unix socket is never served with TLS."),
+    **{name: key for name, key in LISTENER.items()
+       if name not in ("address", "tls_disable", *_OF_ADDRESSES)},
+}  # fmt: skip
+REFUSED_UNIX: Final = _OF_ADDRESSES
 
 AUDIT: Final[Mapping[str, Key]] = {
     "description": Key("What it is for."),

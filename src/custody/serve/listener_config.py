@@ -1,19 +1,29 @@
 """Reads a `listener` block: where to listen, with which certificate, and behind which proxies."""
 
+import grp
 import ipaddress
 import os
+import pwd
 import re
+from collections.abc import Callable
 from typing import Final
+
+import msgspec
 
 from custody.http.custom import RESERVED, STATUS
 from custody.http.limits import MAX_BODY_BYTES, SMALL_BODY_BYTES
 from custody.serve.fields import BadConfiguration, Faults, Fields, Known, Placed
-from custody.serve.keys import LISTENER
+from custody.serve.keys import LISTENER, REFUSED_UNIX, UNIX
 from custody.serve.known import IGNORED_LISTENER, REFUSED_LISTENER
-from custody.serve.settings import TLS, Forwarded, Listener, ProxyProtocol
+from custody.serve.settings import TLS, Forwarded, Listener, ProxyProtocol, SocketFile
 
 DEFAULT_PORT: Final = 8200
 _KNOWN: Final = Known(LISTENER, IGNORED_LISTENER, REFUSED_LISTENER)
+_KNOWN_UNIX: Final = Known(UNIX, IGNORED_LISTENER, {**REFUSED_LISTENER, **REFUSED_UNIX})
+_LONGEST_PATH: Final = 107  # bytes that Linux takes, unix(7)
+_MODE: Final = UNIX["socket_mode"].default
+_OCTAL: Final = re.compile(r"0?[0-7]{3}")
+_NOBODY: Final = (1 << 32) - 1  # no user has this number
 _ALWAYS: Final = "use_always"
 _BEHAVIORS: Final = (_ALWAYS, "allow_authorized", "deny_unauthorized")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
@@ -24,16 +34,33 @@ def read_listener(block: Placed, faults: Faults) -> tuple[Listener, list[str]]:
 
     Raises BadConfiguration for what is no listener at all.
     """
-    if block.labels != ("tcp",):
-        raise BadConfiguration(f"{block.at}: unknown listener; this release has tcp")
+    if block.labels not in (("tcp",), ("unix",)):
+        raise BadConfiguration(f"{block.at}: unknown listener; this release has tcp and unix")
     fields = Fields.of(block, faults)
+    if block.labels == ("unix",):
+        warnings = faults.of(lambda: fields.check(_KNOWN_UNIX), list[str]())
+        file = faults.of(lambda: _file(fields), SocketFile(""))
+        return msgspec.structs.replace(_common(fields), file=file), warnings
     warnings = faults.of(lambda: fields.check(_KNOWN), list[str]())
     at = f"{block.at}, listener tcp"
     host, port = faults.of(lambda: _address(fields), ("127.0.0.1", 0))
-    listener = Listener(
-        host,
-        port,
-        tls=faults.of(lambda: _tls(fields, host, at, warnings), None),
+    tls = faults.of(lambda: _tls(fields, host, at, warnings), None)
+    listener = msgspec.structs.replace(
+        _common(fields),
+        host=host,
+        port=port,
+        tls=tls,
+        forwarded=faults.of(lambda: _forwarded(fields), None),
+        proxy_protocol=faults.of(lambda: _proxy_protocol(fields, at, warnings), None),
+    )
+    return listener, warnings
+
+
+def _common(fields: Fields) -> Listener:
+    """What listeners of every kind have."""
+    return Listener(
+        host="",
+        port=0,
         header_timeout=float(
             fields.seconds("http_read_header_timeout", LISTENER["http_read_header_timeout"].default)
         ),
@@ -41,13 +68,41 @@ def read_listener(block: Placed, faults: Faults) -> tuple[Listener, list[str]]:
             fields.seconds("http_read_timeout", LISTENER["http_read_timeout"].default)
         ),
         max_body=_max_body(fields),
-        forwarded=faults.of(lambda: _forwarded(fields), None),
-        proxy_protocol=faults.of(lambda: _proxy_protocol(fields, at, warnings), None),
-        headers=faults.of(lambda: _headers(fields), {}),
+        headers=fields.faults.of(lambda: _headers(fields), {}),
         closed_rekey=fields.flag("disable_unauthed_rekey_endpoints"),
         closed_generate_root=fields.flag("disable_unauthed_generate_root_endpoints"),
     )
-    return listener, warnings
+
+
+def _file(fields: Fields) -> SocketFile:
+    """The file of a Unix socket. Raises BadConfiguration."""
+    path = fields.text("address")
+    if not path.startswith("/"):
+        raise fields.error("address", "the address of a Unix socket is a path that begins with /")
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        raise fields.error("address", f"the path of a socket is over {_LONGEST_PATH} bytes")
+    mode = fields.text("socket_mode", _MODE)
+    if not _OCTAL.fullmatch(mode):
+        raise fields.error("socket_mode", f'"{mode}" is not a mode as in 0660')
+    return SocketFile(
+        path,
+        int(mode, 8),
+        _number(fields, "socket_user", lambda name: pwd.getpwnam(name).pw_uid),
+        _number(fields, "socket_group", lambda name: grp.getgrnam(name).gr_gid),
+    )
+
+
+def _number(fields: Fields, key: str, find: Callable[[str], int]) -> int:
+    """Of a user or group that is named, or numbered; -1 where it is not given."""
+    name = fields.text(key)
+    if not name:
+        return -1
+    if name.isascii() and name.isdigit() and int(name) < _NOBODY:
+        return int(name)
+    try:
+        return find(name)
+    except (KeyError, ValueError):
+        raise fields.error(key, f'there is no {key.removeprefix("socket_")} "{name}"') from None
 
 
 def _address(fields: Fields) -> tuple[str, int]:

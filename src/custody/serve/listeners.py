@@ -5,7 +5,8 @@ out. Measured: of 64 connections that came at once to a socket that two workers 
 took 52, now and then all; the other had nothing to do.
 
 The first socket of an address is bound alone, so that a second server there is refused; the others
-join it, which the kernel allows to the same user only.
+join it, which the kernel allows to the same user only. A Unix socket is one for all workers: there
+the kernel knows no other way.
 """
 
 import asyncio
@@ -21,7 +22,8 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
 
 from custody.serve import certificate
-from custody.serve.settings import Listener
+from custody.serve.settings import Listener, SocketFile
+from custody.serve.socket_file import Bound
 
 BACKLOG = 4096
 CONNECTIONS = 65_536  # per worker, as far as the limit of open files allows
@@ -71,6 +73,14 @@ def bind(listener: Listener, beside: tuple[str, int] | None = None) -> socket.so
     return listening
 
 
+def bind_file(file: SocketFile) -> Bound:
+    """The listening socket of a path. Raises OSError that names it."""
+    try:
+        return Bound(file, BACKLOG)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot listen on {file.path}: {error.strerror}") from error
+
+
 class Sockets:
     """The listening sockets of a node's workers, held by the supervisor while workers come and go.
 
@@ -81,7 +91,16 @@ class Sockets:
         """Binds the addresses. Raises OSError."""
         self._listeners = listeners
         self._held: dict[int, list[socket.socket]] = {}
-        self._first = [bind(listener) for listener in listeners]  # of the first worker that asks
+        self._files: dict[str, Bound] = {}
+        self._first: list[socket.socket] = []  # of the first worker that asks
+        try:
+            for listener in listeners:
+                if listener.file is not None:
+                    self._files[listener.file.path] = bind_file(listener.file)
+                self._first.append(self._bind(listener))
+        except OSError:
+            self.close()
+            raise
         self.addresses = [one.getsockname() for one in self._first]
 
     def of(self, slot: int) -> list[int]:
@@ -108,30 +127,37 @@ class Sockets:
         for held in [self._first, *self._held.values()]:
             for one in held:
                 one.close()
+        for file in self._files.values():
+            file.close()
 
     def _new(self) -> list[socket.socket]:
         made: list[socket.socket] = []
         try:
             for listener, address in zip(self._listeners, self.addresses, strict=True):
-                made.append(bind(listener, address))
+                made.append(self._bind(listener, address))
         except OSError:
             for one in made:
                 one.close()
             raise
         return made
 
+    def _bind(self, listener: Listener, beside: tuple[str, int] | None = None) -> socket.socket:
+        if listener.file is not None:
+            return self._files[listener.file.path].share()
+        return bind(listener, beside)
+
 
 class _OnSocket(Server):
     """Granian's embedded server on a socket that is listening already."""
 
-    def __init__(self, fd: int, app: App, **options: Any) -> None:
+    def __init__(self, fd: int, app: App, *, unix: bool, **options: Any) -> None:
         super().__init__(app, **options)
         self._listening = fd
+        self._unix = unix
 
     def _init_shared_socket(self) -> None:
         holder: Any = SocketHolder  # its stub leaves the constructor out
-        is_unix = False
-        self._shd = holder(self._listening, is_unix, BACKLOG)
+        self._shd = holder(self._listening, self._unix, BACKLOG)
 
 
 def _deaf() -> socket.socket:
@@ -176,9 +202,11 @@ class Serving:
         await self.task
 
 
-def port_of(listening: int) -> int:
-    """The port of a listening descriptor."""
+def port_of(listening: int) -> int | None:
+    """The port of a listening descriptor; None of a Unix socket."""
     with socket.socket(fileno=os.dup(listening)) as duplicate:
+        if duplicate.family == socket.AF_UNIX:
+            return None
         port: int = duplicate.getsockname()[1]
         return port
 
@@ -187,6 +215,7 @@ def _server(listener: Listener, fd: int, app: App, connections: int) -> _OnSocke
     return _OnSocket(
         fd,
         app,
+        unix=listener.file is not None,
         interface=Interfaces.ASGINL,
         http=HTTPModes.auto,
         websockets=False,

@@ -47,9 +47,13 @@ def merged(running: Settings, found: Settings) -> tuple[Settings, list[str]]:
     fixed = {name: getattr(running, name) for name in _FIXED}
     left = [name for name in _FIXED if getattr(found, name) != fixed[name]]
     listeners = list(_listeners(running.listeners, found.listeners))
-    if [one.address for one in running.listeners] != [one.address for one in found.listeners]:
+    if [_place(one) for one in running.listeners] != [_place(one) for one in found.listeners]:
         left.append("listener")
     return msgspec.structs.replace(found, **fixed, listeners=listeners), left
+
+
+def _place(listener: Listener) -> object:
+    return listener.file or listener.address
 
 
 def _listeners(running: list[Listener], found: list[Listener]) -> Iterator[Listener]:
@@ -59,4 +63,4 @@ def _listeners(running: list[Listener], found: list[Listener]) -> Iterator[Liste
         same = next((one for one in rest if one.address == listener.address), None)
         if same is not None:
             rest.remove(same)
-        yield listener if same is None else same
+        yield listener if same is None else msgspec.structs.replace(same, file=listener.file)

@@ -47,7 +47,7 @@ def sanitized(settings: Settings) -> Mapping[str, Any]:
         "disable_clustering": True,
         "log_level": settings.log_level,
         "log_format": settings.log_format,
-        "listeners": [{"type": "tcp", "config": _listener(one)} for one in settings.listeners],
+        "listeners": [_listener(one) for one in settings.listeners],
         "storage": {
             "type": "lmdb",
             "cluster_addr": "",
@@ -69,9 +69,12 @@ def sanitized(settings: Settings) -> Mapping[str, Any]:
 
 
 def _listener(listener: Listener) -> Mapping[str, Any]:
-    return {
+    config: dict[str, Any] = {
         "address": listener.address,
         "tls_disable": listener.tls is None,
         "tls_min_version": "" if listener.tls is None else listener.tls.min_version,
         "max_request_size": listener.max_body,
     }
+    if listener.file is None:
+        return {"type": "tcp", "config": config}
+    return {"type": "unix", "config": {**config, "socket_mode": f"{listener.file.mode:04o}"}}

@@ -33,8 +33,20 @@ class ProxyProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     networks: list[str] = []
 
 
+class SocketFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a Unix socket is, and whose: who may write to the file may connect. -1: as it comes."""
+
+    path: str
+    mode: int = 0o600
+    owner: int = -1
+    group: int = -1
+
+
 class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One address that workers serve. `tls` None means plain HTTP, asked for by name."""
+    """One address that workers serve. `tls` None means plain HTTP, asked for by name.
+
+    One with a `file` is a Unix socket, has neither host nor port, and never TLS.
+    """
 
     host: str
     port: int
@@ -47,15 +59,20 @@ class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     headers: dict[str, dict[str, str]] = {}  # by status: default, 2xx or 200
     closed_rekey: bool = False  # the paths that need no token are not served
     closed_generate_root: bool = False
+    file: SocketFile | None = None
 
     @property
     def address(self) -> str:
-        """`host:port`, brackets around IPv6."""
+        """`host:port`, brackets around IPv6; the path of a Unix socket."""
+        if self.file is not None:
+            return self.file.path
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
         """How a client reaches it."""
+        if self.file is not None:
+            return f"unix://{self.file.path}"
         return f"{'https' if self.tls else 'http'}://{self.address}"
 
 

@@ -395,7 +395,9 @@ def _serve(settings: Settings, around: Around, patience: Patience) -> int:
 
     def announce() -> None:
         urls = ", ".join(
-            msgspec.structs.replace(listener, port=address[1]).url
+            listener.url
+            if listener.file is not None
+            else msgspec.structs.replace(listener, port=address[1]).url
             for listener, address in zip(settings.listeners, sockets.addresses, strict=True)
         )
         print(f"custody is ready at {urls}", flush=True)  # noqa: T201 - the one line of output

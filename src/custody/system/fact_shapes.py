@@ -1,6 +1,6 @@
 """The shapes of what `sys/` tells of its machine and of its configuration."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class CPU(TypedDict):
@@ -126,6 +126,7 @@ class _ListenerConfig(TypedDict):
     tls_disable: bool
     tls_min_version: str
     max_request_size: int
+    socket_mode: NotRequired[str]
 
 
 class Listener(TypedDict):

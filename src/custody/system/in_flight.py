@@ -8,6 +8,7 @@ from custody.core.call import Call
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Op, Route, acts
 
+_UNNAMED: Final = "@"  # who came by a Unix socket
 _VERBS: Final = {
     Op.READ: "GET",
     Op.LIST: "LIST",
@@ -37,7 +38,9 @@ async def in_flight(_request: Request, act: Act) -> Reply:
 def _shown(call: Call, since_ns: int) -> InFlight:
     return {
         "start_time": rfc3339(since_ns),
-        "client_remote_address": f"{call.remote_address}:{call.remote_port}",
+        "client_remote_address": f"{call.remote_address}:{call.remote_port}"
+        if call.remote_address
+        else _UNNAMED,
         "request_path": f"/v1/{call.path}",
         "request_method": _VERBS[call.op],
         "client_id": "",  # of an entity, which there is none of yet

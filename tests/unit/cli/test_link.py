@@ -187,3 +187,19 @@ def test_requests_follow_each_other_no_faster_than_allowed(cli: CLI, server: Any
     cli("kv", "get", "secret/a", env={"VAULT_RATE_LIMIT": "5:1"})  # two requests
     assert time.monotonic() - began > 0.15
     assert len(server.vault.requests) == 2
+
+
+def test_an_address_of_a_unix_socket_must_name_it(cli: CLI) -> None:
+    code, _, err = cli("read", "secret/a", env={"CUSTODY_ADDR": "unix://"})
+    assert code == 1
+    assert "names no socket" in err
+
+
+def test_no_proxy_stands_before_a_unix_socket(cli: CLI, proxy: Proxy) -> None:
+    code, _, err = cli(
+        "read", "secret/a",
+        env={"CUSTODY_ADDR": "unix:///nowhere/s", "CUSTODY_PROXY_ADDR": proxy.address},
+    )  # fmt: skip
+    assert code == 2
+    assert "cannot reach the server at unix:///nowhere/s: there is no such socket" in err
+    assert proxy.heads == []

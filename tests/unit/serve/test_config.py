@@ -11,7 +11,14 @@ from tests.certificates import Key, self_signed
 
 from custody.serve import certificate
 from custody.serve.config import BadConfiguration, child_environment, load
-from custody.serve.settings import TLS, Forwarded, Listener, ProxyProtocol, Settings
+from custody.serve.settings import (
+    TLS,
+    Forwarded,
+    Listener,
+    ProxyProtocol,
+    Settings,
+    SocketFile,
+)
 
 _STORAGE = 'storage "lmdb" { path = "/data" }\n'
 _LISTENER = 'listener "tcp" { address = "127.0.0.1:8200"\n tls_disable = true }\n'
@@ -119,7 +126,7 @@ def test_files_of_a_directory_are_merged_in_order_and_the_last_word_counts(tmp_p
         (_STORAGE, "no listener"),
         ('storage "raft" { path = "/x" }' + _LISTENER, "unknown storage raft"),
         ('storage "lmdb" {}' + _LISTENER, "storage lmdb needs a path"),
-        (_STORAGE + 'listener "unix" {}', "unknown listener"),
+        (_STORAGE + 'listener "udp" {}', "unknown listener"),
         (_STORAGE + 'listener "tcp" { address = "127.0.0.1:http" }', "is not an address"),
         (_STORAGE + 'listener "tcp" { adress = "x" }', 'did you mean "address"?'),
         (
@@ -383,3 +390,50 @@ def test_ceremonies_without_a_token_can_be_closed(tmp_path: Path) -> None:
     assert warnings == []
     listener = settings.listeners[0]
     assert (listener.closed_rekey, listener.closed_generate_root) == (True, False)
+
+
+def _unix(line: str) -> str:
+    return _STORAGE + f'listener "unix" {{ address = "/run/custody.sock"\n {line} }}'
+
+
+def test_a_unix_socket_is_read_with_its_permissions(tmp_path: Path) -> None:
+    settings, warnings = _load(
+        tmp_path,
+        _unix(
+            'socket_mode = "0660"\n socket_user = "root"\n socket_group = "12"\n tls_disable = true'
+        ),
+    )
+    assert warnings == []
+    assert settings.listeners == [
+        Listener("", 0, file=SocketFile("/run/custody.sock", 0o660, 0, 12))
+    ]
+    assert settings.listeners[0].url == "unix:///run/custody.sock"
+    plain, _ = _load(tmp_path, _unix("max_request_size = 8192"))
+    assert plain.listeners[0].file == SocketFile("/run/custody.sock", 0o600, -1, -1)
+    assert plain.listeners[0].max_body == 8192
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('socket_mode = "rw"', '"rw" is not a mode as in 0660'),
+        ('socket_mode = "1777"', "is not a mode as in 0660"),
+        ('socket_user = "nobody-of-that-name"', 'there is no user "nobody-of-that-name"'),
+        ('socket_group = "no-such-group"', 'there is no group "no-such-group"'),
+        ('address = "run/s"', "a path that begins with /"),
+        (f'address = "/{"a" * 107}"', "is over 107 bytes"),
+        ('tls_cert_file = "/c"', "tls_cert_file: a Unix socket is served without TLS"),
+        ('x_forwarded_for_authorized_addrs = "10.0.0.0/8"', "has no address by which a proxy"),
+        ('proxy_protocol_behavior = "use_always"', "has no address by which a proxy"),
+        ('socket_modes = "0660"', 'did you mean "socket_mode"?'),
+    ],
+)
+def test_what_a_unix_socket_cannot_have_is_refused(tmp_path: Path, line: str, reason: str) -> None:
+    with pytest.raises(BadConfiguration) as caught:
+        _load(tmp_path, _unix(line))
+    assert reason in str(caught.value)
+
+
+def test_two_listeners_of_one_path_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadConfiguration, match="two listeners have the same address"):
+        _load(tmp_path, _unix("") + _unix("").removeprefix(_STORAGE))

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from custody.serve import reload
-from custody.serve.settings import TLS, AuditDevice, Listener, Settings
+from custody.serve.settings import TLS, AuditDevice, Listener, Settings, SocketFile
 
 RUNNING = Settings(
     data_path="/data",
@@ -62,4 +62,12 @@ def test_a_listener_that_moved_or_went_stays_as_it_is_until_a_restart() -> None:
     found = changed(listeners=[Listener("127.0.0.1", 2, tls=TLS("/c2", "/k2")), Listener("::1", 3)])
     taken, left = reload.merged(RUNNING, found)
     assert taken.listeners == [RUNNING.listeners[0], found.listeners[0]]
+    assert left == ["listener"]
+
+
+def test_the_file_of_a_unix_socket_stays_as_it_was_made() -> None:
+    made = Listener("", 0, file=SocketFile("/s", 0o600))
+    found = Listener("", 0, file=SocketFile("/s", 0o660), max_body=5)
+    taken, left = reload.merged(changed(listeners=[made]), changed(listeners=[found]))
+    assert taken.listeners == [msgspec.structs.replace(found, file=made.file)]
     assert left == ["listener"]

@@ -1,7 +1,7 @@
 """The configuration as it is shown: no key of a seal, no option of a device."""
 
 from custody.serve.sanitized import sanitized
-from custody.serve.settings import AuditDevice, Listener, SealStanza, Settings
+from custody.serve.settings import AuditDevice, Listener, SealStanza, Settings, SocketFile
 
 
 def test_no_option_that_may_hold_a_secret_is_shown() -> None:
@@ -46,3 +46,10 @@ def test_every_key_that_clients_know_is_there() -> None:
     assert shown["storage"].keys() == {
         "type", "cluster_addr", "redirect_addr", "disable_clustering",
     }  # fmt: skip
+
+
+def test_a_unix_socket_is_shown_as_one() -> None:
+    listener = Listener("", 0, file=SocketFile("/run/s", 0o660))
+    [shown] = sanitized(Settings(data_path="/data", listeners=[listener]))["listeners"]
+    assert shown["type"] == "unix"
+    assert (shown["config"]["address"], shown["config"]["socket_mode"]) == ("/run/s", "0660")

@@ -20,6 +20,7 @@ _TLS: Final = "certificates"
 _DAY: Final = 24 * 3600
 SOON: Final = 30 * _DAY  # seconds before the end of a certificate
 _OTHERS: Final = 0o077
+_ANYBODY: Final = 0o002
 
 
 def addresses(settings: Settings) -> Iterator[Diagnosis]:
@@ -44,7 +45,7 @@ def _unnamed(settings: Settings) -> Iterator[Diagnosis]:
     if _is_private(settings):
         yield well(_ADDRESS, "only this machine reaches the listeners: api_addr need not be set")
         return
-    outer = next(one for one in settings.listeners if not is_loopback(one.host))
+    outer = next(one for one in settings.listeners if not _is_local(one))
     scheme = "http" if outer.tls is None else "https"
     yield warn(
         _ADDRESS,
@@ -55,12 +56,21 @@ def _unnamed(settings: Settings) -> Iterator[Diagnosis]:
 
 
 def _is_private(settings: Settings) -> bool:
-    return all(is_loopback(listener.host) for listener in settings.listeners)
+    return all(map(_is_local, settings.listeners))
+
+
+def _is_local(listener: Listener) -> bool:
+    """Whether only this machine reaches it."""
+    return listener.file is not None or is_loopback(listener.host)
 
 
 def _leads_here(settings: Settings, scheme: str, port: int) -> Iterator[Diagnosis]:
     host = urlsplit(settings.api_addr).hostname or ""
-    speaking = [one for one in settings.listeners if (one.tls is not None) == (scheme == "https")]
+    speaking = [
+        one
+        for one in settings.listeners
+        if one.file is None and (one.tls is not None) == (scheme == "https")
+    ]
     if _is_private(settings) and not is_loopback(host):
         yield from _by_proxy(settings, scheme)
     elif not speaking:
@@ -105,7 +115,13 @@ def certificates(settings: Settings, now_ns: int) -> Iterator[Diagnosis]:
 
 
 def _plain(listener: Listener) -> Iterator[Diagnosis]:
-    if is_loopback(listener.host):
+    if listener.file is not None and listener.file.mode & _ANYBODY:
+        yield warn(
+            _TLS,
+            f"any user of this machine may connect to {listener.address}",
+            'set socket_mode = "0660" and socket_group to those who are meant',
+        )
+    elif _is_local(listener):
         yield well(_TLS, f"{listener.address} is plain HTTP, on this machine only")
     else:
         yield warn(

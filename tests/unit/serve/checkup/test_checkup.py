@@ -14,7 +14,14 @@ from tests.certificates import BEGAN, self_signed
 from custody.base.clock import NANOSECOND
 from custody.base.diagnosis import Diagnosis, State
 from custody.serve.checkup import examine, files, listening, machine, sealing
-from custody.serve.settings import TLS, AuditDevice, Listener, SealStanza, Settings
+from custody.serve.settings import (
+    TLS,
+    AuditDevice,
+    Listener,
+    SealStanza,
+    Settings,
+    SocketFile,
+)
 from custody.testing.server import HandClock
 
 DAY = 24 * 3600
@@ -276,3 +283,15 @@ def test_what_is_advised_for_plain_http_is_well_where_it_was_done(healthy: Setti
 def test_an_api_addr_is_advised_as_the_listener_speaks(healthy: Settings) -> None:
     assert "as in http://custody.example.com:8200" in on(healthy, "10.0.0.1", "")[0].fix
     assert "as in https://custody.example.com:8200" in on(healthy, "10.0.0.1", "", tls=True)[0].fix
+
+
+def test_a_unix_socket_is_for_this_machine_and_not_for_each_of_its_users(
+    healthy: Settings,
+) -> None:
+    def on(mode: int) -> Settings:
+        file = SocketFile("/run/s", mode)
+        return msgspec.structs.replace(healthy, listeners=[Listener("", 0, file=file)], api_addr="")
+
+    assert "on this machine only" in found(certificates(on(0o660)), State.OK)[0]
+    assert "any user of this machine" in found(certificates(on(0o666)), State.WARN)[0]
+    assert "only this machine" in found(listening.addresses(on(0o660)), State.OK)[0]
