@@ -123,6 +123,8 @@ def _refusal(tls: TLS) -> str:
         )
     except subprocess.TimeoutExpired:
         return "it was tried, and that did not end"
+    except OSError as error:
+        return f"it cannot be tried: {error.strerror}"
     if done.returncode == 0:
         return ""
     told = done.stderr.decode(errors="replace")

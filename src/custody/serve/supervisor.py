@@ -265,7 +265,11 @@ class Supervisor:
 
     def _hear_out(self) -> None:
         """Take in what the custodian said before it ended."""
-        while self._line is not None and select.select([self._line], [], [], 0)[0]:
+        if self._line is None:
+            return
+        said = select.poll()  # takes descriptors of any number
+        said.register(self._line, select.POLLIN)
+        while self._line is not None and said.poll(0):
             self._on_line()
 
     def _on_signals(self, wake: int) -> None:

@@ -1,6 +1,8 @@
 """What the HTTP server cannot serve is refused before it is asked to, and named."""
 
 import base64
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,3 +111,28 @@ def test_a_key_that_is_too_short_is_called_so(tmp_path: Path) -> None:
     own = self_signed(tmp_path, key=short)
     with pytest.raises(BadCertificate, match="its key is too short"):
         certificate.check(TLS(str(own), str(tmp_path / "key.pem")))
+
+
+_NO_PROCESS = """
+import sys
+from custody.serve.certificate import BadCertificate, prove
+from custody.serve.settings import TLS
+sys.executable = "/nowhere"
+try:
+    prove(TLS(*sys.argv[1:]))
+except BadCertificate as error:
+    print(error)
+"""
+
+
+def test_where_no_process_can_be_started_nothing_is_taken_unproven(tls: TLS) -> None:
+    done = subprocess.run(  # noqa: S603 our own interpreter
+        [sys.executable, "-c", _NO_PROCESS, tls.cert_file, tls.key_file],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout.endswith(
+        "they cannot be served: it cannot be tried: No such file or directory\n"
+    )
