@@ -11,6 +11,7 @@ from custody.base.ids import Source, new_uuid
 from custody.base.secret import Secret
 from custody.core.call import Answer, Call, CrossOrigin
 from custody.http.cross_origin import REQUESTED, preflight, with_origin
+from custody.http.deadlines import Deadlines
 from custody.http.errors import INTERNAL, status_of
 from custody.http.limits import (
     BODY_DEADLINE_SECONDS,
@@ -106,7 +107,7 @@ class App:
         self._pipeline = pipeline
         self._source = source
         self._max_body = max_body
-        self._body_seconds = body_seconds
+        self._deadlines = Deadlines(body_seconds)
         self.in_flight = 0
         self.closing = False  # ask clients to connect anew: another acceptor takes over
 
@@ -218,7 +219,7 @@ class App:
         def limit() -> int:
             return min(self._max_body, self._pipeline.body_limit(target.path, headers.token))
 
-        body = await read_body(receive, headers.content_length, limit, self._body_seconds)
+        body = await read_body(receive, headers.content_length, limit, self._deadlines)
         return read_object(body, headers.content_type, target.op)
 
     def _wrap_ttl(self, target: Target, text: str) -> int:

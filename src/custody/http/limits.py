@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, Self
 
 from custody.base.errors import BadRequest, RequestTimeout, TooLarge, unchained
+from custody.http.deadlines import Deadlines
 
 KIB: Final = 1024
 MAX_HEADER_BYTES: Final = 64 * KIB
@@ -30,14 +31,14 @@ async def read_body(
     receive: Receive,
     declared: int | None,
     limit: Callable[[], int],
-    seconds: float = BODY_DEADLINE_SECONDS,
+    deadlines: Deadlines,
 ) -> bytes:
     """The whole body, at most `limit()` bytes.
 
     `declared` is the Content-Length, None when none was given. `limit` is asked only for a body of
     more than 4 KiB. Raises TooLarge before reading what a declared length forbids, else with the
-    chunk that goes over it; RequestTimeout when `seconds` are over; Disconnected when the client
-    leaves before the last chunk; and what `limit` raises.
+    chunk that goes over it; RequestTimeout when the deadline is missed; Disconnected when the
+    client leaves before the last chunk; and what `limit` raises.
     """
     if declared == 0:
         return b""
@@ -46,11 +47,15 @@ async def read_body(
         bound = limit()
         if declared > bound:
             raise TooLarge("http: request body too large")
+    waiting = deadlines.begin()
     try:
-        async with asyncio.timeout(seconds):
-            return await _read_chunks(receive, bound, limit)
-    except TimeoutError:
-        raise unchained(RequestTimeout("the request's body did not arrive in time")) from None
+        return await _read_chunks(receive, bound, limit)
+    except asyncio.CancelledError:
+        if not deadlines.missed(waiting):
+            raise
+    finally:
+        deadlines.end(waiting)
+    raise unchained(RequestTimeout("the request's body did not arrive in time"))
 
 
 class Upload:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from custody.base.errors import BadRequest, RequestTimeout, TooLarge
+from custody.http.deadlines import Deadlines
 from custody.http.limits import SMALL_BODY_BYTES, UPLOAD_RATE, Disconnected, Upload, read_body
 
 LIMIT = 10_000
@@ -33,7 +34,7 @@ class Client:
 
 
 def read(client: Client, declared: int | None, seconds: float = 5) -> bytes:
-    return asyncio.run(read_body(client.receive, declared, lambda: LIMIT, seconds))
+    return asyncio.run(read_body(client.receive, declared, lambda: LIMIT, Deadlines(seconds)))
 
 
 def test_a_body_is_its_chunks() -> None:
@@ -76,7 +77,8 @@ def test_nobody_is_asked_about_a_small_body() -> None:
         raise AssertionError
 
     client = Client([b"x" * SMALL_BODY_BYTES])
-    assert len(asyncio.run(read_body(client.receive, SMALL_BODY_BYTES, limit))) == SMALL_BODY_BYTES
+    body = asyncio.run(read_body(client.receive, SMALL_BODY_BYTES, limit, Deadlines(5)))
+    assert len(body) == SMALL_BODY_BYTES
 
 
 def test_the_limit_is_asked_for_once() -> None:
@@ -88,7 +90,7 @@ def test_the_limit_is_asked_for_once() -> None:
         return LIMIT
 
     client = Client([b"x" * 3000] * 3)
-    asyncio.run(read_body(client.receive, 9000, limit))
+    asyncio.run(read_body(client.receive, 9000, limit, Deadlines(5)))
     assert asked == 1
 
 
