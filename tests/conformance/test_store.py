@@ -212,7 +212,7 @@ def test_a_cancelled_writer_does_not_disturb_the_others(
 ) -> None:
     async def run() -> None:
         async with open_store(tmp_path) as store:
-            tasks = [asyncio.create_task(store.write(put((b"%d" % n, b"1")))) for n in range(9)]
+            tasks = [asyncio.ensure_future(store.write(put((b"%d" % n, b"1")))) for n in range(9)]
             await asyncio.sleep(0)
             tasks[4].cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)

@@ -4,21 +4,22 @@ Sealed, it opens nothing. Unsealed, every value that leaves it authenticated in 
 every change that enters is encrypted, logged and summed in the commit that makes it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from custody.barrier.keyring import Keyring
 from custody.barrier.keys import Keys
 from custody.barrier.log import ESSENTIAL, HEAD, Retention
 from custody.barrier.passing import Passing
-from custody.barrier.rows import LOGGED, View, verify_reads
+from custody.barrier.rows import LOGGED, View
 from custody.barrier.scrub import Checked, scrub
 from custody.barrier.transaction import BarrierTransaction
 from custody.base.clock import Clock
 from custody.base.errors import Sealed
 from custody.base.ids import Source
 from custody.base.store import RawRows, RawTransaction, Store, Table, Tampered, Transaction
+from custody.storage.overlay import Overlay  # noqa: TC001 compiled: the class is there at run time
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class Barrier:
             raise Sealed
         return View(self._store.snapshot(), keys.envelopes, keys.memo)
 
-    async def write(
+    def write(
         self,
         fn: Callable[[BarrierTransaction], T],
         *,
@@ -73,7 +74,7 @@ class Barrier:
         request_id: str = "",
         essential: bool = False,
         now_ns: int | None = None,
-    ) -> T:
+    ) -> Awaitable[T]:
         """Run `fn` in a transaction; its value once the commit is durable.
 
         `fn` is synchronous, does no I/O and may run more than once. `expect` is the read-set of
@@ -85,14 +86,13 @@ class Barrier:
         flags = ESSENTIAL if essential else 0
 
         def job(raw: RawTransaction) -> T:
-            keys = self._open()
-            verify_reads(raw, expect)
-            transaction = BarrierTransaction(raw, keys.envelopes, keys.memo, self._source)
+            transaction = BarrierTransaction(cast("Overlay", raw), self._open(), self._source)
+            transaction.verify(expect)
             value = fn(transaction)
-            transaction.finish(raw, keys.books, time_ns, request_id, flags)
+            transaction.finish(time_ns, request_id, flags)
             return value
 
-        return await self._store.write(job, essential=essential)
+        return self._store.write(job, essential=essential)
 
     def write_later(self, fn: Callable[[Transaction], None]) -> None:
         """Run `fn` with the next commit, not awaited; it may touch the OUTBOX table only."""
@@ -101,11 +101,9 @@ class Barrier:
             keys = self._keys
             if keys is None:
                 return  # sealed meanwhile: what this would have cleared, the next unseal does
-            transaction = BarrierTransaction(
-                raw, keys.envelopes, keys.memo, self._source, _UNLOGGED
-            )
+            transaction = BarrierTransaction(cast("Overlay", raw), keys, self._source, _UNLOGGED)
             fn(transaction)
-            transaction.finish(raw, keys.books, 0, "", 0)
+            transaction.finish(0, "", 0)
 
         self._store.write_later(job)
 

@@ -41,14 +41,23 @@ def after_key(key: bytes) -> bytes:
 class Reader:
     """What a view and a transaction share: Rows over some RawRows."""
 
-    __slots__ = ("_envelopes", "_get", "_memo", "raw", "reads")
+    __slots__ = ("_envelopes", "_memo", "raw", "reads")
 
     def __init__(self, raw: RawRows, envelopes: Envelopes, memo: Memo) -> None:
         self.raw = raw
         self.reads: dict[bytes, bytes | None] = {}
-        self._get = raw.get
         self._envelopes = envelopes
         self._memo = memo
+
+    def fetch(self, place: bytes) -> bytes | None:
+        """The row under a raw key as it is stored."""
+        return self.raw.get(place)
+
+    def verify(self, reads: Mapping[bytes, bytes | None]) -> None:
+        """Raises StaleDecision if what another view has read is not what stands here."""
+        for place, ciphertext in reads.items():
+            if self.fetch(place) != ciphertext:
+                raise StaleDecision("what the decision was read from has changed")
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """The plaintext under `key`; None also for a key longer than any can be.
@@ -57,7 +66,7 @@ class Reader:
         """
         if len(key) >= MAX_KEY:
             return None
-        ciphertext = self._get(_PREFIX[table] + key)
+        ciphertext = self.fetch(_PREFIX[table] + key)
         if ciphertext is None:
             return None
         return self._envelopes.open(table, key, ciphertext)
@@ -67,7 +76,7 @@ class Reader:
         if len(key) >= MAX_KEY:
             return None
         place = _PREFIX[table] + key
-        ciphertext = self.reads[place] = self._get(place)
+        ciphertext = self.reads[place] = self.fetch(place)
         if ciphertext is None:
             return None
         known = self._memo.entries.get((place, decode))
@@ -98,15 +107,20 @@ class Reader:
 class View(Reader):
     """A snapshot; close it before the next await."""
 
-    __slots__ = ("_snapshot", "revision")
+    __slots__ = ("_get", "_snapshot", "revision")
 
     def __init__(
         self, snapshot: AbstractContextManager[RawSnapshot], envelopes: Envelopes, memo: Memo
     ) -> None:
         raw = snapshot.__enter__()
         super().__init__(raw, envelopes, memo)
+        self._get = raw.get
         self._snapshot = snapshot
         self.revision = raw.revision  # equal ones of one store: the same rows
+
+    def fetch(self, place: bytes) -> bytes | None:
+        """The row under a raw key as it is stored."""
+        return self._get(place)
 
     def sums(self, tables: Iterable[Table]) -> tuple[bytes | None, ...]:
         """The tables' sums as they are stored: where one is what it was, no row has changed."""
@@ -116,10 +130,6 @@ class View(Reader):
         """Whether what another view has read stands here too."""
         get = self._get
         return all(get(place) == ciphertext for place, ciphertext in reads.items())
-
-    def verify(self, reads: Mapping[bytes, bytes | None]) -> None:
-        """Raises StaleDecision if what another view has read is not what stands here."""
-        verify_reads(self.raw, reads)
 
     def close(self) -> None:
         """Give the snapshot back, and keep nothing of it; once."""
@@ -141,11 +151,3 @@ def _range(table: Table, prefix: bytes, after: bytes) -> tuple[bytes, bytes]:
     if len(place) > MAX_KEY:
         return place[:MAX_KEY], place[:MAX_KEY]  # no key is that long: nothing
     return after_key(place + after) if after else place, after_prefix(place)
-
-
-def verify_reads(raw: RawRows, reads: Mapping[bytes, bytes | None]) -> None:
-    """Raises StaleDecision if a row of `reads` has another ciphertext in `raw`, or none."""
-    get = raw.get
-    for place, ciphertext in reads.items():
-        if get(place) != ciphertext:
-            raise StaleDecision("what the decision was read from has changed")

@@ -1,13 +1,9 @@
 """Writing through the barrier: encrypts at once, then logs, counts and sums what was changed."""
 
-from typing import cast
-
 from custody.barrier.digest import Change
-from custody.barrier.envelope import Envelopes
-from custody.barrier.keys import Books
-from custody.barrier.memo import Memo
+from custody.barrier.keys import Keys
 from custody.barrier.meta import SealChange
-from custody.barrier.page import Page
+from custody.barrier.page import Page, Slip
 from custody.barrier.rows import ENCRYPTED, LOGGED, Reader, raw_key
 from custody.base.errors import TransactionTooLarge
 from custody.base.ids import Source
@@ -15,34 +11,35 @@ from custody.base.store import (
     MAX_KEY,
     MAX_TRANSACTION_BYTES,
     MAX_TRANSACTION_KEYS,
-    RawTransaction,
     Table,
 )
+from custody.storage.overlay import Overlay
 
 
 class BarrierTransaction(Reader):
     """A view that may be changed; lives inside one raw transaction."""
 
-    __slots__ = ("_bytes", "_changes", "_delete", "_encryptions", "_put", "_replaced", "_source",
-                 "_tables")  # fmt: skip
+    __slots__ = ("_bytes", "_changes", "_encryptions", "_keys", "_layer", "_note", "_replaced",
+                 "_source", "_tables", "slip")  # fmt: skip
 
     def __init__(
-        self,
-        raw: RawTransaction,
-        envelopes: Envelopes,
-        memo: Memo,
-        source: Source,
-        tables: frozenset[Table] = ENCRYPTED,
+        self, layer: Overlay, keys: Keys, source: Source, tables: frozenset[Table] = ENCRYPTED
     ) -> None:
-        super().__init__(raw, envelopes, memo)
-        self._put = raw.put
-        self._delete = raw.delete
+        super().__init__(layer, keys.envelopes, keys.memo)
+        self._layer = layer
+        self._keys = keys
         self._source = source
         self._tables = tables
         self._changes: list[Change] = []
         self._encryptions = 0
         self._bytes = 0
         self._replaced = 0  # bytes of the rows as they were before
+        self._note: bytes | None = None
+        self.slip: Slip | None = None  # of this commit's notes, once `finish` has kept this one's
+
+    def fetch(self, place: bytes) -> bytes | None:
+        """The row under a raw key as it is stored."""
+        return self._layer.get(place)
 
     @property
     def changed(self) -> bool:
@@ -60,13 +57,13 @@ class BarrierTransaction(Reader):
             raise ValueError(f"a key of {len(key)} bytes is longer than {MAX_KEY - 1}")
         self._check_table(table)
         place = raw_key(table, key)
-        before = self._get(place)
+        before = self.fetch(place)
         after = self._envelopes.seal(table, key, value, self._source)
-        self._put(place, after)
+        self._layer.put(place, after)
         self._encryptions += 1
         if before is not None:
             self._replaced += len(before)
-        self._note((place, before, after), len(place) + len(after))
+        self._keep((place, before, after), len(place) + len(after))
 
     def delete(self, table: Table, key: bytes) -> bool:
         """Remove the row; says whether it was there."""
@@ -74,36 +71,42 @@ class BarrierTransaction(Reader):
         if len(key) >= MAX_KEY:
             return False
         place = raw_key(table, key)
-        before = self._get(place)
+        before = self.fetch(place)
         if before is None:
             return False
-        self._delete(place)
+        self._layer.delete(place)
         self._replaced += len(before)
-        self._note((place, before, None), len(place))
+        self._keep((place, before, None), len(place))
         return True
 
     def change_seal(self, change: SealChange) -> None:
         """Replace rows of the seal. Raises SealChanged where others stand there."""
-        change.apply(cast("RawTransaction", self.raw))
+        change.apply(self._layer)
         for (place, before), (_, after) in zip(change.before, change.after, strict=True):
-            self._note((place, before, after), len(place) + len(after or b""))
+            self._keep((place, before, after), len(place) + len(after or b""))
 
-    def finish(
-        self, raw: RawTransaction, books: Books, now_ns: int, request_id: str, flags: int
-    ) -> None:
-        """Log, sum and count what was changed; `raw` is the transaction this one was made of."""
-        if self._encryptions:
-            books.counter.take(raw, self._encryptions)
+    def note(self, note: bytes) -> None:
+        """Leave `note` (a job has one) in the commit's row of OUTBOX; `slip` removes it."""
+        self._note = note
+        self._bytes += len(note)
+
+    def finish(self, now_ns: int, request_id: str, flags: int) -> None:
+        """Log, sum and count what was changed: the last thing that a job does. Raises Tampered."""
         changes = [change for change in self._changes if change[0][0] in LOGGED]
-        if not changes:
+        if not changes and not self._encryptions and self._note is None:
             return
-        Page.of(raw, books).enter(raw, changes, now_ns, request_id, flags)
+        page = Page.of(self._layer, self._keys, self._source)
+        if changes:
+            page.enter(self._layer, changes, now_ns, request_id, flags)
+        page.count(self._encryptions)
+        if self._note is not None:
+            self.slip = page.note(self._note)
 
     def _check_table(self, table: Table) -> None:
         if table not in self._tables:
             raise ValueError(f"{table.name} is not written here")
 
-    def _note(self, change: Change, size: int) -> None:
+    def _keep(self, change: Change, size: int) -> None:
         self._changes.append(change)
         self._bytes += size
         if len(self._changes) > MAX_TRANSACTION_KEYS or self._bytes > MAX_TRANSACTION_BYTES:

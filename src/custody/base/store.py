@@ -5,7 +5,7 @@ Two levels. `RawRows`/`RawTransaction`/`Store` are bytes under bytes, what a sto
 bound to their place, logged and counted by the barrier below them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from enum import IntEnum
 from typing import IO, Any, Protocol, TypeVar, runtime_checkable
@@ -120,8 +120,8 @@ class Store(Protocol):
         """A snapshot; it must be closed before the next await."""
         ...
 
-    async def write(self, job: Callable[[RawTransaction], T], *, essential: bool = False) -> T:
-        """Run `job` in a transaction and return its value once the commit is durable.
+    def write(self, job: Callable[[RawTransaction], T], *, essential: bool = False) -> Awaitable[T]:
+        """Run `job` in a transaction; its value comes once the commit is durable.
 
         Jobs of one process share a commit; each is isolated, so one that raises undoes only
         itself. A job may run more than once and does no I/O. `essential` jobs

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from custody.barrier.page import Slip  # noqa: TC001 compiled: the class is there at run time
 from custody.barrier.rows import View, raw_key
 from custody.barrier.transaction import BarrierTransaction
 from custody.base.secret import Secret
@@ -32,16 +33,21 @@ class Act:
     it, it is refused, and its use is lost.
     """
 
-    __slots__ = ("_began_ns", "_case", "_desk", "_expect", "committed", "parts", "used")
+    __slots__ = ("_began_ns", "_case", "_desk", "_expect", "parts", "slips", "used")
 
     def __init__(self, case: Case, parts: Parts, desk: Desk) -> None:
         self._case = case
         self._desk = desk
         self.parts = parts
-        self.committed = False
+        self.slips: list[Slip] = []  # of what was committed
         self.used: TokenEntry | None = None  # the limited token after the use that this took
         self._began_ns = 0  # boot time at which the first change began to be made
         self._expect = _expected(case)
+
+    @property
+    def committed(self) -> bool:
+        """Whether this changed anything so far."""
+        return bool(self.slips)
 
     @property
     def overdue(self) -> bool:
@@ -63,7 +69,7 @@ class Act:
         the answer."""
         request = self._case.request
 
-        def run(txn: Transaction) -> Reply | None:
+        def run(txn: BarrierTransaction) -> Reply | None:
             request.warnings.clear()  # a second run warns again
             request.ignored.clear()
             return reading.read(self._case, txn, self._desk)
@@ -71,7 +77,7 @@ class Act:
         if self._case.call.wrap_ttl:
             return await self.commit(lambda txn: self._wrapped(txn, run(txn)))
 
-        def job(txn: Transaction) -> tuple[Reply | None, TokenEntry | None]:
+        def job(txn: BarrierTransaction) -> tuple[Reply | None, TokenEntry | None]:
             used = self._pay(txn)
             return run(txn), used
 
@@ -92,7 +98,7 @@ class Act:
         case = self._case
         known = len(case.request.warnings)
 
-        def job(txn: Transaction) -> Reply | None:
+        def job(txn: BarrierTransaction) -> Reply | None:
             del case.request.warnings[known:]  # a second run warns again
             place = (
                 SystemTransaction(txn, self._desk, presented(case))
@@ -116,16 +122,15 @@ class Act:
 
     async def _deliver(self, reply: Reply | None) -> Reply | None:
         """Wrap the answer of an action that is done: no decision that changed undoes it."""
-        clock, commit = self.parts.clock, _commit(self._case)
+        written: list[BarrierTransaction] = []
 
-        def job(txn: Transaction) -> tuple[Reply | None, int]:
+        def job(txn: BarrierTransaction) -> Reply | None:
             answer = self._wrapped(txn, reply)
-            if txn.changed:
-                outbox.remember(txn, commit)
-            return answer, clock.boot_ns() if txn.changed else 0
+            self._remember(txn, written)
+            return answer
 
-        answer, began_ns = await self.parts.barrier.write(job, request_id=self._case.call.id)
-        self._note(began_ns)
+        answer = await self.parts.barrier.write(job, request_id=self._case.call.id)
+        self._note(written)
         return answer
 
     def _wrapped(self, txn: Transaction, reply: Reply | None) -> Reply | None:
@@ -138,30 +143,36 @@ class Act:
     async def commit(self, job: Callable[[BarrierTransaction], T], *, essential: bool = False) -> T:
         """Commit `job` if its decision still stands, with the row that remembers its record."""
         case = self._case
-        commit = _commit(case)
-        clock = self.parts.clock
+        written: list[BarrierTransaction] = []
 
-        def remembered(txn: BarrierTransaction) -> tuple[T, TokenEntry | None, int]:
+        def remembered(txn: BarrierTransaction) -> tuple[T, TokenEntry | None]:
             used = self._pay(txn)
             value = job(txn)
-            if not txn.changed:
-                return value, used, 0
-            outbox.remember(txn, commit)
-            return value, used, clock.boot_ns()
+            self._remember(txn, written)
+            return value, used
 
-        value, self.used, began_ns = await self.parts.barrier.write(
+        value, self.used = await self.parts.barrier.write(
             remembered,
             expect=self._expect,
             request_id=case.call.id,
             essential=essential or case.action.essential or case.call.op is Op.DELETE,
         )
-        self._note(began_ns)
+        self._note(written)
         return value
 
-    def _note(self, began_ns: int) -> None:
-        """Remember when the first change began to be made; 0: none was."""
-        if began_ns and not self.committed:
-            self.committed, self._began_ns = True, began_ns
+    def _remember(self, txn: BarrierTransaction, written: list[BarrierTransaction]) -> None:
+        """Keep what tells of this commit, if it is one, and which transaction it is."""
+        written.clear()  # of a run whose commit failed
+        if txn.changed:
+            outbox.remember(txn, _commit(self._case))
+            written.append(txn)
+            if not self._began_ns:
+                self._began_ns = self.parts.clock.boot_ns()
+
+    def _note(self, written: list[BarrierTransaction]) -> None:
+        for txn in written:
+            if txn.slip is not None:
+                self.slips.append(txn.slip)
 
     def _pay(self, txn: Transaction) -> TokenEntry | None:
         """Count this request's one use; once it is counted, the token must still be there."""

@@ -1,8 +1,10 @@
 """What handlers are given: an engine sees its own mount's rows, a built-in mount sees the store."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from custody.barrier.rows import Reader  # noqa: TC001 compiled: the class is there at run time
+from custody.barrier.transaction import BarrierTransaction  # noqa: TC001 as above
 from custody.base.secret import Secret
 from custody.base.store import Rows, Table, Transaction
 from custody.core.batch import find
@@ -19,7 +21,7 @@ class MountStorage:
     __slots__ = ("_prefix", "_rows")
 
     def __init__(self, rows: Rows, mount_id: bytes) -> None:
-        self._rows = rows
+        self._rows = cast("Reader", rows)  # as all are here; compiled, this is a direct call
         self._prefix = mount_id
 
     def get(self, key: bytes) -> bytes | None:
@@ -52,7 +54,7 @@ class MountTransaction(MountStorage):
 
     def __init__(self, txn: Transaction, mount_id: bytes) -> None:
         super().__init__(txn, mount_id)
-        self._txn = txn
+        self._txn = cast("BarrierTransaction", txn)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set the row."""

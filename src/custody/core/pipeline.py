@@ -139,7 +139,7 @@ class Pipeline:
                 raise
         else:
             if act.committed:
-                self._recorded.add(event_id)
+                self._recorded.add(act.slips)
             return
         await self._undeliver(outcome.reply)
         raise AuditFailed("committed but not recorded")

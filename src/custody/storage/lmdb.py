@@ -154,8 +154,10 @@ class LMDBStore:
         """A snapshot; close it before the next await."""
         return _Snapshot(self._env.begin())
 
-    async def write(self, job: Callable[[RawTransaction], T], *, essential: bool = False) -> T:
-        """Run `job` in the next commit and return its value once that has been synced.
+    def write(
+        self, job: Callable[[RawTransaction], T], *, essential: bool = False
+    ) -> asyncio.Future[T]:
+        """Run `job` in the next commit; its value comes once that has been synced.
 
         Raises what `job` raises, StorageFull, Unavailable when closed, and lmdb.Error for a
         commit that failed.
@@ -166,7 +168,7 @@ class LMDBStore:
             self._space.check()
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._writer.submit(Job(job, future))
-        return await future
+        return future
 
     def write_later(self, job: Callable[[RawTransaction], None]) -> None:
         """Add `job` to the next commit, within a tenth of a second.

@@ -190,7 +190,7 @@ def test_what_was_accepted_is_committed_before_the_store_closes(tmp_path: Path) 
     async def run() -> None:
         store = open_store(tmp_path)
         store.write_later(put(b"later"))
-        tasks = [asyncio.create_task(store.write(put(b"%d" % n))) for n in range(20)]
+        tasks = [store.write(put(b"%d" % n)) for n in range(20)]
         await asyncio.sleep(0)
         await store.close()
         await asyncio.gather(*tasks)

@@ -2,7 +2,7 @@
 of their progress outside the store."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Final, NoReturn, Protocol, TypeVar
 
@@ -22,7 +22,7 @@ class JobStore(Protocol):
         """A snapshot; it must be closed before the next await."""
         ...
 
-    async def write(self, job: Callable[[Transaction], T], *, essential: bool = False) -> T:
+    def write(self, job: Callable[[Transaction], T], *, essential: bool = False) -> Awaitable[T]:
         """Run `job` in a transaction; its value once the commit is durable."""
         ...
 

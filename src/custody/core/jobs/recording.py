@@ -2,7 +2,7 @@
 
 A commit's row is this job's once it has lain for RECOVER_AFTER_NS of boot time under its own eyes,
 so neither a clock that was set nor a restart makes it hurry. Before it writes it asks the devices
-for what they hold already, and it removes a row only after a device has the record: cut off
+for what they hold already, and it removes a row only after a device has its records: cut off
 anywhere, each commit still gets one record. It knows no values: who did what, where and when.
 
 A token that such a commit made and that nobody was given is not revoked here: the row does not
@@ -10,7 +10,6 @@ name it, the client never learned it, and it ends with its TTL.
 """
 
 import logging
-from collections.abc import Iterable
 from typing import Final
 
 from custody.audit import table as audit_table
@@ -27,7 +26,7 @@ from custody.core.outbox import RECOVER_AFTER_NS
 from custody.core.ports import Devices, Metrics
 
 WATCHED: Final = 5000  # rows looked at in one round
-BATCH: Final = 100  # rows settled by one run
+BATCH: Final = 100  # commits after which a run takes no more rows
 _log = logging.getLogger(__name__)
 
 
@@ -53,12 +52,11 @@ class Recording:
             wait_ns = self._ripe_ns - self._clock.boot_ns()
             if wait_ns > 0:
                 return wait_ns / NANOSECOND
-            batch, self._watched = self._watched[:BATCH], self._watched[BATCH:]
-            commits = list(self._left(rows, batch))
-            if commits:
+            left = self._left(rows)
+            if left:
                 self._use_devices(rows)
-        if commits:
-            await self._settle(commits)
+        if left:
+            await self._settle(left)
         return 0.0 if self._watched else POLL
 
     def _watch(self, rows: Rows) -> float:
@@ -69,16 +67,24 @@ class Recording:
         self._ripe_ns = self._clock.boot_ns() + RECOVER_AFTER_NS
         return RECOVER_AFTER_NS / NANOSECOND
 
-    def _left(self, rows: Rows, keys: Iterable[bytes]) -> Iterable[Commit]:
-        """The commits that are still there; one that cannot be read is told and left lying."""
-        for key in keys:
+    def _left(self, rows: Rows) -> dict[bytes, list[Commit]]:
+        """The next of the rows that are still there; one that cannot be read is told and left."""
+        left: dict[bytes, list[Commit]] = {}
+        count = taken = 0
+        for key in self._watched:
+            if count >= BATCH:
+                break
+            taken += 1
             try:
-                commit = outbox.load(rows, key)
+                commits = outbox.load(rows, key)
             except (Tampered, CorruptRecord) as error:
                 named(error, self._metrics)
                 continue
-            if commit is not None:
-                yield commit
+            if commits:
+                left[key] = commits
+                count += len(commits)
+        del self._watched[:taken]
+        return left
 
     def _use_devices(self, rows: Rows) -> None:
         table = audit_table.read(rows)
@@ -86,17 +92,17 @@ class Recording:
             raise AuditFailed("the table of audit devices is missing")
         self._devices.use(table)
 
-    async def _settle(self, commits: list[Commit]) -> None:
-        since_ns = min(commit.time_ns for commit in commits)
-        ids = {commit.request_id for commit in commits}
-        held = await self._devices.contains(ids, since_ns)
-        missing = [commit for commit in commits if commit.request_id not in held]
+    async def _settle(self, left: dict[bytes, list[Commit]]) -> None:
+        commits = {commit.request_id: commit for row in left.values() for commit in row}
+        since_ns = min(commit.time_ns for commit in commits.values())
+        held = await self._devices.contains(set(commits), since_ns)
+        missing = [commit for known, commit in commits.items() if known not in held]
         if missing:
             now_ns = self._clock.now_ns()
             await self._devices.record(*(_entry(commit, now_ns) for commit in missing))
             self._metrics.add("outbox_replayed", len(missing))
             _log.warning("%d commits were recorded after the fact", len(missing))
-        await self._store.write(lambda txn: outbox.forget_all(txn, ids), essential=True)
+        await self._store.write(lambda txn: outbox.forget_all(txn, left), essential=True)
 
 
 def _entry(commit: Commit, now_ns: int) -> ResponseEntry:

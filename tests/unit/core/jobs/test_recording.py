@@ -1,13 +1,17 @@
+from functools import partial
+
 import pytest
 from tests.unit.core.stage import Stage
 
+from custody.barrier.notes import Notes
 from custody.base.clock import NANOSECOND
+from custody.base.codec import encode
 from custody.base.errors import AuditFailed
-from custody.base.store import Table, Transaction
+from custody.base.store import Table
 from custody.core import outbox
 from custody.core.commit import Commit
 from custody.core.jobs.job import POLL
-from custody.core.jobs.recording import BATCH, Recording
+from custody.core.jobs.recording import BATCH, Recording, _entry
 from custody.core.outbox import RECOVER_AFTER_NS
 
 AFTER = RECOVER_AFTER_NS / NANOSECOND
@@ -30,12 +34,17 @@ def commit_of(number: int, time_ns: int) -> Commit:
 async def left_behind(stage: Stage, count: int) -> list[Commit]:
     """Commits whose process died before their record."""
     commits = [commit_of(number, stage.clock.now_ns()) for number in range(count)]
+    for commit in commits:
+        await stage.barrier.write(partial(outbox.remember, commit=commit))
+    stage.start()
+    return commits
 
-    def write(txn: Transaction) -> None:
-        for commit in commits:
-            outbox.remember(txn, commit)
 
-    await stage.barrier.write(write)
+async def left_in_one_row(stage: Stage, count: int) -> list[Commit]:
+    """The same, of a process whose store made one commit of all of them."""
+    commits = [commit_of(number, stage.clock.now_ns()) for number in range(count)]
+    notes = encode(Notes(notes=[encode(commit) for commit in commits]))
+    await stage.barrier.write(lambda txn: txn.put(Table.OUTBOX, b"\0", notes))
     stage.start()
     return commits
 
@@ -67,10 +76,10 @@ async def test_a_commit_is_left_to_its_own_process_at_first() -> None:
 
 async def test_a_commit_recorded_meanwhile_is_not_recorded_again() -> None:
     async with Stage() as stage:
-        [commit] = await left_behind(stage, 1)
+        await left_behind(stage, 1)
         job = job_of(stage)
         await job.run()
-        await stage.barrier.write(lambda txn: outbox.forget(txn, commit.request_id))
+        await stage.barrier.write(lambda txn: outbox.forget_all(txn, stage.rows(Table.OUTBOX)))
         stage.clock.advance(AFTER)
         await job.run()
         assert stage.recorder.lines == []
@@ -108,6 +117,57 @@ async def test_each_of_many_commits_gets_one_record_in_bounded_batches() -> None
         told = [record["custody"]["event_id"] for record in stage.recorder.records]
         assert sorted(told) == sorted(commit.request_id for commit in commits)
         assert stage.counters.values["outbox_replayed"] == len(commits)
+
+
+async def test_of_the_commits_in_a_row_those_get_a_record_that_have_none() -> None:
+    async with Stage() as stage:
+        first, *others = await left_in_one_row(stage, 3)
+        await stage.broker.record(_entry(first, stage.clock.now_ns()))
+        job = job_of(stage)
+        await job.run()
+        stage.clock.advance(AFTER)
+        await job.run()
+        told = [record["custody"]["event_id"] for record in stage.recorder.records]
+        assert sorted(told) == sorted(commit.request_id for commit in (first, *others))
+        assert stage.rows(Table.OUTBOX) == []
+
+
+async def test_a_request_that_committed_twice_gets_one_record() -> None:
+    async with Stage() as stage:
+        [commit] = await left_behind(stage, 1)
+        await stage.barrier.write(partial(outbox.remember, commit=commit))
+        job = job_of(stage)
+        await job.run()
+        stage.clock.advance(AFTER)
+        await job.run()
+        assert len(stage.recorder.lines) == 1
+        assert stage.rows(Table.OUTBOX) == []
+
+
+async def test_a_run_takes_no_more_rows_than_it_takes_commits() -> None:
+    async with Stage() as stage:
+        await left_in_one_row(stage, BATCH)
+        await stage.barrier.write(partial(outbox.remember, commit=commit_of(BATCH, 1)))
+        job = job_of(stage)
+        await job.run()
+        stage.clock.advance(AFTER)
+        assert await job.run() == 0
+        assert len(stage.rows(Table.OUTBOX)) == 1
+        await job.run()
+        assert stage.rows(Table.OUTBOX) == []
+
+
+async def test_a_row_of_a_single_commit_as_it_was_kept_before_is_still_read() -> None:
+    async with Stage() as stage:
+        commit = commit_of(0, stage.clock.now_ns())
+        await stage.barrier.write(lambda txn: txn.put(Table.OUTBOX, b"\0", encode(commit)))
+        stage.start()
+        job = job_of(stage)
+        await job.run()
+        stage.clock.advance(AFTER)
+        await job.run()
+        [record] = stage.recorder.records
+        assert record["custody"]["event_id"] == commit.request_id
 
 
 async def test_cut_off_between_record_and_removal_it_records_nothing_twice() -> None:
