@@ -14,9 +14,9 @@ from typing import Final
 from custody.audit.counters import Counters
 from custody.audit.device import Broken, Device, DeviceFailed, Reopenable, Searchable
 from custody.audit.encode import Encoder
+from custody.audit.entry import Entry, RequestEntry
 from custody.audit.kinds import Kind
 from custody.audit.options import flag, form_of
-from custody.audit.record import Entry, RequestEntry
 from custody.audit.shapes import Format
 from custody.audit.table import AuditTable, DeviceConfig
 from custody.base.clock import NANOSECOND, Clock

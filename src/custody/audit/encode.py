@@ -11,16 +11,9 @@ from typing import Final
 
 import msgspec
 
+from custody.audit.entry import Entry, RequestEntry, ResponseEntry
 from custody.audit.hash import Hasher, legible
-from custody.audit.record import (
-    Caller,
-    Decision,
-    Entry,
-    Mount,
-    RequestEntry,
-    ResponseEntry,
-    Wrapped,
-)
+from custody.audit.record import Caller, Decision, Mount, Wrapped
 from custody.audit.shapes import (
     Auth,
     Both,
@@ -39,6 +32,9 @@ from custody.base.clock import NANOSECOND
 
 _CALLERS: Final = 4096  # callers remembered; then all are forgotten
 _FRAMES: Final = 8192  # subjects likewise
+_ANSWERS: Final = 2 * 1024 * 1024  # bytes of answers' data, hashed, likewise
+_LONGEST: Final = 4096  # bytes of one that is remembered
+_OVERHEAD: Final = 250  # bytes that remembering one takes beside it, measured roughly
 _json: Final = msgspec.json.Encoder()
 
 
@@ -69,6 +65,33 @@ class _Frame:
         self.custody = _custody(self.why, "", recovered=False)
 
 
+class _Answers:
+    """What records show of answers that are given again and again: data whose texts are hashed.
+
+    They lie under the data's keyed digest, which stands for it here: one hash in place of one for
+    each text, and nothing clear is kept. Empties itself before it holds more than `_ANSWERS`.
+    """
+
+    __slots__ = ("_held", "_size")
+
+    def __init__(self) -> None:
+        self._held: dict[bytes, tuple[frozenset[str], bytes]] = {}
+        self._size = 0
+
+    def find(self, digest: bytes, numbers: frozenset[str]) -> bytes | None:
+        """What is shown where the numbers under `numbers` stay clear, if it is known."""
+        known = self._held.get(digest)
+        return known[1] if known is not None and known[0] == numbers else None
+
+    def keep(self, digest: bytes, numbers: frozenset[str], shown: bytes) -> None:
+        """Remember it."""
+        self._size += len(shown) + _OVERHEAD
+        if self._size > _ANSWERS:
+            self._held.clear()
+            self._size = len(shown) + _OVERHEAD
+        self._held[digest] = (numbers, shown)
+
+
 class Encoder:
     """Turns entries into records under one device's key and format."""
 
@@ -77,8 +100,9 @@ class Encoder:
         self._form = form
         self._known: dict[bytes, _Known] = {}
         self._frames: dict[int, _Frame] = {}
+        self._answers = _Answers()
         self._second = -1
-        self._stamp = ""
+        self._stamp = b""
 
     def encode(self, entry: Entry) -> bytes:
         """The record of `entry`: one JSON object, no line end. Raises TypeError on odd data."""
@@ -116,11 +140,12 @@ class Encoder:
         )
 
     def _time(self, ns: int) -> bytes:
-        second, fraction = divmod(ns, NANOSECOND)
+        second = ns // NANOSECOND
         if second != self._second:
-            self._stamp = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
+            self._stamp = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.".encode()
             self._second = second
-        return f"{self._stamp}.{fraction:09d}Z".encode()
+        digits = str(ns - second * NANOSECOND + NANOSECOND).encode()  # ten: 1 and the fraction
+        return b"%b%bZ" % (self._stamp, digits[1:])
 
     def _frame(self, entry: RequestEntry) -> _Frame | None:
         """What this entry shares with others of its subject; None where it has something of its
@@ -136,9 +161,11 @@ class Encoder:
         return frame
 
     def _new_frame(self, entry: RequestEntry) -> _Frame:
-        plain = msgspec.structs.replace(entry, id="", data=None, remote_address="", remote_port=0)
-        auth, request = self._parts(plain)
-        return _Frame(entry, b"" if auth is None else _json.encode(auth), request)
+        auth, request = self._parts(entry)
+        shared = msgspec.structs.replace(
+            request, id="", data=None, remote_address="", remote_port=0
+        )
+        return _Frame(entry, b"" if auth is None else _json.encode(auth), shared)
 
     def _shared(self, entry: RequestEntry, frame: _Frame | None) -> bytes:
         """The members `auth` and `request`, which both records of a request carry."""
@@ -169,10 +196,26 @@ class Encoder:
         """As `_response`, where there may be nothing in it but data."""
         if entry.auth or entry.lease_id or entry.wrap or entry.warnings:
             return self._response(entry)
-        data = self._shown(entry)
-        if data is None:
+        if not entry.data:
             return b"{%b}" % frame.mount
-        return b'{%b,"data":%b}' % (frame.mount, _json.encode(data))
+        return b'{%b,"data":%b}' % (frame.mount, self._encoded(entry))
+
+    def _encoded(self, entry: ResponseEntry) -> bytes:
+        """What the record shows of the answer's data, from memory where a read has shown it before
+        and nothing of it is clear that might be secret."""
+        request = entry.request
+        numbers, mount = request.clear_numbers, request.mount
+        if request.operation != "read" or numbers is None or mount is None or mount.response_keys:
+            return _json.encode(self._shown(entry))
+        text = b"" if self._form.log_raw else entry.text()
+        if not 0 < len(text) <= _LONGEST:
+            return _json.encode(self._shown(entry))
+        digest = self._hasher.digest(text)
+        shown = self._answers.find(digest, numbers)
+        if shown is None:
+            shown = _json.encode(self._shown(entry))
+            self._answers.keep(digest, numbers, shown)
+        return shown
 
     def _parts(self, entry: RequestEntry) -> tuple[msgspec.Raw | Auth | None, Request]:
         caller, decision = entry.caller, entry.decision

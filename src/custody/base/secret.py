@@ -35,10 +35,11 @@ class Secret(Generic[T]):
     def __repr__(self) -> str:
         return "Secret(…)"
 
+    def __str__(self) -> str:
+        return "Secret(…)"
+
     def __format__(self, spec: str) -> NoReturn:
         raise TypeError("a Secret is not formatted; reveal() it on purpose")
-
-    __str__ = __repr__
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled")

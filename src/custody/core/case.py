@@ -1,37 +1,87 @@
 """One request on its way through the pipeline: what was found, decided and recorded of it."""
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
-import msgspec
-
-from custody.audit.record import RequestEntry
+from custody.audit.entry import RequestEntry
 from custody.base.errors import CustodyError
 from custody.core.call import Call
 from custody.core.match import Match
 from custody.core.mounts import MountEntry
-from custody.plugin import request as plugin
+from custody.plugin import context
 from custody.plugin.request import Reply, Request
 from custody.plugin.route import Action, Engine
 from custody.policy.acl import ACL
 from custody.policy.decision import Decision
 from custody.token.entry import TokenEntry
 
+Reads = Mapping[bytes, bytes | None]  # a read-set: raw key → ciphertext, None where there is none
 
-class Case(msgspec.Struct, frozen=True):
+
+class Standing:
+    """One caller on one path: everything about a request that does not differ from the next.
+
+    `reads` are the rows that it rests on, `tokens` those of them that are
+    tokens. It is good before `until_ns` (0: for ever).
+    """
+
+    def __init__(  # noqa: PLR0913 one for each field
+        self,
+        *,
+        engine: Engine,
+        mount: MountEntry,
+        shape: context.Mount,
+        below: str,
+        match: Match,
+        action: Action,
+        operation: str,
+        token_hash: bytes,
+        token: TokenEntry | None,
+        caller: context.Caller | None,
+        acl: ACL | None,
+        decision: Decision | None,
+        reads: Reads,
+        tokens: Reads,
+        until_ns: int,
+    ) -> None:
+        self.engine: Final = engine
+        self.mount: Final = mount
+        self.shape: Final = shape
+        self.below: Final = below
+        self.match: Final = match
+        self.action: Final = action
+        self.operation: Final = operation
+        self.token_hash: Final = token_hash
+        self.token: Final = token
+        self.caller: Final = caller
+        self.acl: Final = acl
+        self.decision: Final = decision
+        self.reads: Final = reads
+        self.tokens: Final = tokens
+        self.until_ns: Final = until_ns
+
+    def __repr__(self) -> str:
+        return f"Standing({self.operation!r})"
+
+
+class Case:
     """An admitted request. `reads` is the decision's read-set: what a write must find unchanged."""
 
-    call: Call
-    engine: Engine
-    mount: MountEntry
-    match: Match
-    action: Action
-    request: Request
-    reads: Mapping[bytes, bytes | None]
-    entry: RequestEntry
-    token: TokenEntry | None
-    operation: str
-    acl: ACL | None
-    decision: Decision | None
+    def __init__(
+        self, call: Call, standing: Standing, request: Request, reads: Reads, entry: RequestEntry
+    ) -> None:
+        self.call: Final = call
+        self.request: Final = request
+        self.reads: Final = reads
+        self.entry: Final = entry
+        self.engine: Final = standing.engine
+        self.mount: Final = standing.mount
+        self.match: Final = standing.match
+        self.action: Final = standing.action
+        self.token: Final = standing.token
+        self.operation: Final = standing.operation
+        self.acl: Final = standing.acl
+        self.decision: Final = standing.decision
 
     def __repr__(self) -> str:
         return f"Case({self.call!r})"
@@ -48,35 +98,9 @@ class Case(msgspec.Struct, frozen=True):
         return self.acl.filter_keys(self.decision, self.call.path, keys)
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome:
     """What an action came to: a reply, or the error that the caller is told."""
 
-    reply: Reply | None = None
-    error: CustodyError | None = None
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """One caller on one path: everything about a request that does not differ from the next.
-
-    `reads` are the rows that it rests on, `tokens` those of them that are
-    tokens. It is good before `until_ns` (0: for ever).
-    """
-
-    engine: Engine
-    mount: MountEntry
-    shape: plugin.Mount
-    below: str
-    match: Match
-    action: Action
-    operation: str
-    token_hash: bytes
-    token: TokenEntry | None
-    caller: plugin.Caller | None
-    acl: ACL | None
-    decision: Decision | None
-    reads: Mapping[bytes, bytes | None]
-    tokens: Mapping[bytes, bytes | None]
-    until_ns: int
-
-    def __repr__(self) -> str:
-        return f"Standing({self.operation!r})"
+    def __init__(self, reply: Reply | None = None, error: CustodyError | None = None) -> None:
+        self.reply: Final = reply
+        self.error: Final = error

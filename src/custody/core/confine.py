@@ -1,7 +1,7 @@
 """What handlers are given: an engine sees its own mount's rows, a built-in mount sees the store."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from custody.barrier.rows import Reader  # noqa: TC001 compiled: the class is there at run time
 from custody.barrier.transaction import BarrierTransaction  # noqa: TC001 as above
@@ -13,6 +13,7 @@ from custody.policy import service as policies
 from custody.token.entry import TokenEntry
 
 T = TypeVar("T")
+_ENGINE: Final = Table.ENGINE  # looked up once: a member of an enum is dear to look up
 
 
 class MountStorage:
@@ -26,23 +27,23 @@ class MountStorage:
 
     def get(self, key: bytes) -> bytes | None:
         """The plaintext under `key`, or None."""
-        return self._rows.get(Table.ENGINE, self._prefix + key)
+        return self._rows.get(_ENGINE, self._prefix + key)
 
     def memo(self, key: bytes, decode: Callable[[bytes], T]) -> T | None:
         """`decode` of the plaintext, remembered by (key, ciphertext)."""
-        return self._rows.memo(Table.ENGINE, self._prefix + key, decode)
+        return self._rows.memo(_ENGINE, self._prefix + key, decode)
 
     def scan(
         self, prefix: bytes, after: bytes = b"", limit: int = 1000
     ) -> list[tuple[bytes, bytes]]:
         """Up to `limit` (key, plaintext) of that prefix, key > prefix + after."""
-        found = self._rows.scan(Table.ENGINE, self._prefix + prefix, after, limit)
+        found = self._rows.scan(_ENGINE, self._prefix + prefix, after, limit)
         cut = len(self._prefix)
         return [(key[cut:], value) for key, value in found]
 
     def keys(self, prefix: bytes, after: bytes = b"", limit: int = 1000) -> list[bytes]:
         """As `scan`, keys only."""
-        found = self._rows.keys(Table.ENGINE, self._prefix + prefix, after, limit)
+        found = self._rows.keys(_ENGINE, self._prefix + prefix, after, limit)
         cut = len(self._prefix)
         return [key[cut:] for key in found]
 
@@ -58,11 +59,11 @@ class MountTransaction(MountStorage):
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set the row."""
-        self._txn.put(Table.ENGINE, self._prefix + key, value)
+        self._txn.put(_ENGINE, self._prefix + key, value)
 
     def delete(self, key: bytes) -> bool:
         """Remove the row; says whether it was there."""
-        return self._txn.delete(Table.ENGINE, self._prefix + key)
+        return self._txn.delete(_ENGINE, self._prefix + key)
 
 
 class SystemRows:

@@ -60,7 +60,7 @@ def allow(config: CORSConfig | None, origin: str) -> CrossOrigin | None:
         return None
     if config.origins != (ANY,) and origin not in config.origins:
         raise PermissionDenied("origin not allowed")
-    return CrossOrigin(origin, (*STANDARD_HEADERS, *config.headers), config.credentials)
+    return CrossOrigin(origin, (*STANDARD_HEADERS, *config.headers), credentials=config.credentials)
 
 
 def _shown(text: str) -> bool:

@@ -10,7 +10,8 @@ from typing import Final, NoReturn
 
 from custody.audit import record
 from custody.audit import table as audit_table
-from custody.audit.record import NO_KEYS, RequestEntry, ResponseEntry
+from custody.audit.entry import RequestEntry, ResponseEntry
+from custody.audit.record import NO_KEYS
 from custody.barrier.rows import View
 from custody.base.errors import (
     AuditFailed,
@@ -36,7 +37,8 @@ from custody.core.parts import Parts
 from custody.core.reading import attempt
 from custody.core.router import RouteTable, unsupported
 from custody.core.standing import Key, Standings, among, repeatable, settled
-from custody.plugin.request import Caller, Mount, Request
+from custody.plugin.context import Caller, Mount
+from custody.plugin.request import Request
 from custody.plugin.route import Access, Action, Engine, Kind, Op
 from custody.policy import service as policies
 from custody.policy.acl import ACL
@@ -263,11 +265,7 @@ class Gate:
         if decision is not None and decision.limit is not None:
             request.query = {**request.query, "limit": str(decision.limit)}
         reads = {**standing.reads, **rows.reads} if rows.reads else standing.reads
-        return Case(
-            call, standing.engine, standing.mount, standing.match, standing.action, request,
-            reads, self._entry(call, draft), standing.token,
-            standing.operation, standing.acl, decision,
-        )  # fmt: skip
+        return Case(call, standing, request, reads, self._entry(call, draft))
 
     def _place(
         self, rows: Rows, engine: Engine, mount: mounts.MountEntry
@@ -319,7 +317,7 @@ class Gate:
             raw=call.body,
             query=call.query,
             remote=call.remote_address,
-            op=call.op.value,
+            op=call.op,
             wrap_ttl=call.wrap_ttl,
             upload=call.upload,
         )

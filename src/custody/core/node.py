@@ -22,7 +22,8 @@ from custody.core.parts import Parts
 from custody.core.pipeline import Pipeline, answer_of
 from custody.core.router import RouteTable
 from custody.core.wrap_jwt import WrappingKey
-from custody.plugin.request import Mount, Reply, Request
+from custody.plugin.context import Mount
+from custody.plugin.request import Reply, Request
 from custody.plugin.route import MIB, Access, Kind
 
 LARGEST_BODY: Final = 1 * MIB  # where there is no route to say it
@@ -174,7 +175,7 @@ class Node:
             raw=call.body,
             query=call.query,
             remote=call.remote_address,
-            op=call.op.value,
+            op=call.op,
             upload=call.upload,
         )
         if action.body is not None:

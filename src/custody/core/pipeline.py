@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from msgspec.structs import asdict
 
-from custody.audit.record import Caller, ResponseEntry, Wrapped
+from custody.audit.entry import ResponseEntry
+from custody.audit.record import Caller, Wrapped
 from custody.barrier.envelope import UnknownTerm
 from custody.base.errors import (
     AuditFailed,
@@ -24,7 +25,8 @@ from custody.core.front import Front
 from custody.core.gate import Draft, Gate
 from custody.core.parts import Parts
 from custody.core.reading import bind
-from custody.plugin.request import Auth, Reply, Request
+from custody.plugin.context import Auth
+from custody.plugin.request import Reply, Request
 from custody.plugin.route import Kind, Route
 from custody.token import service as tokens
 
@@ -89,15 +91,18 @@ class Pipeline:
                 raise error
             raise error from admitted
         case, come = admitted
+        text = b""
         if isinstance(come, Outcome):
             outcome = come
-            await self._broker.record(case.entry, self._response(case, outcome))
+            entry = self._response(case, outcome)
+            await self._broker.record(case.entry, entry)
+            text = entry.made
         else:
             await come
             outcome = await self._act(case)
         if outcome.error is not None:
             raise outcome.error
-        return answer_of(case.request, case.match.route, outcome.reply)
+        return answer_of(case.request, case.match.route, outcome.reply, text)
 
     def _admit(
         self, call: Call, draft: Draft
@@ -172,16 +177,19 @@ def _check_time(act: Act) -> None:
         raise AuditFailed("the record of this commit is the steward's to write by now")
 
 
-def answer_of(request: Request, route: Route, reply: Reply | None) -> Answer:
-    """What a handler's reply means on the wire: nothing to say is 204."""
+def answer_of(request: Request, route: Route, reply: Reply | None, text: bytes = b"") -> Answer:
+    """What a handler's reply means on the wire: nothing to say is 204. `text`: see `Answer`."""
     if reply is None:
         if not request.warnings:
             return Answer(request.id, NO_CONTENT)
         reply = Reply()
     if reply.wrap is not None:
         return Answer("", OK, reply)
-    warnings = (*request.ignored, *request.warnings)
-    return Answer(request.id, reply.status or OK, reply, warnings, raw=route.raw, top=route.top)
+    warnings = (*request.ignored, *request.warnings) if request.ignored else request.warnings
+    return Answer(
+        request.id, reply.status or OK, reply, tuple(warnings),
+        raw=route.raw, top=route.top, text=text,
+    )  # fmt: skip
 
 
 def _response_entry(case: Case, outcome: Outcome, now_ns: int, event_id: str) -> ResponseEntry:

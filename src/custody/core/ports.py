@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass
 from typing import Protocol
 
-from custody.audit.record import Entry
+from custody.audit.entry import Entry
 from custody.audit.table import AuditTable, DeviceConfig
 from custody.barrier.meta import SealChange
 from custody.base.secret import Secret

@@ -47,6 +47,8 @@ def bind(case: Case) -> None:
         request.body, unknown = action.body.read(source)
     elif not action.free:
         unknown = sorted(source)
+    if not unknown:
+        return
     captured = [name for name in unknown if name in request.params]
     ignored = [name for name in unknown if name not in request.params and name not in _SPELLINGS]
     if ignored:

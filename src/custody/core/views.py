@@ -13,7 +13,7 @@ from custody.audit import record
 from custody.base.clock import rfc3339
 from custody.core.desk import Settings
 from custody.core.mounts import MountEntry
-from custody.plugin import request as plugin
+from custody.plugin import context
 from custody.policy.acl import ACL
 from custody.policy.decision import Decision
 from custody.policy.document import Rule
@@ -59,11 +59,11 @@ def audit_mount(entry: MountEntry) -> record.Mount:
     )
 
 
-def plugin_mount(settings: Settings) -> Callable[[MountEntry], plugin.Mount]:
+def plugin_mount(settings: Settings) -> Callable[[MountEntry], context.Mount]:
     """Makes the mount as handlers see it, with the system's TTLs where it has none."""
 
-    def make(entry: MountEntry) -> plugin.Mount:
-        return plugin.Mount(
+    def make(entry: MountEntry) -> context.Mount:
+        return context.Mount(
             id=entry.id,
             path=entry.path,
             kind=entry.kind,

@@ -22,7 +22,8 @@ from custody.base.store import Rows, Table, Transaction
 from custody.core.call import Call
 from custody.core.desk import Settings
 from custody.core.wrap_jwt import WrappingKey
-from custody.plugin.request import Auth, Reply, Request, WrapInfo
+from custody.plugin.context import Auth, WrapInfo
+from custody.plugin.request import Reply, Request
 from custody.token import format as formats
 from custody.token import service as tokens
 from custody.token.entry import SPENT, WRAPPING_POLICIES, Handle, Spec, TokenEntry

@@ -4,8 +4,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from custody.base.errors import CustodyError, PermissionDenied
 from custody.base.ids import Source, new_uuid
 from custody.base.secret import Secret
@@ -169,9 +167,7 @@ class App:
             if denied is not None:
                 await self._pipeline.refuse(self._call(scope, target, headers, _NO_BODY), denied)
                 raise denied
-        call = self._call(scope, target, headers, body)
-        if upload is not None:
-            call = msgspec.structs.replace(call, upload=upload)
+        call = self._call(scope, target, headers, body, upload)
         made = await self._pipeline.handle(call)
         if made.reply is not None and made.reply.file is not None:
             scope[_FILE] = made.reply.file
@@ -197,7 +193,12 @@ class App:
         return with_origin(answer, allowed)
 
     def _call(
-        self, scope: Scope, target: Target, headers: Headers, body: Mapping[str, Any]
+        self,
+        scope: Scope,
+        target: Target,
+        headers: Headers,
+        body: Mapping[str, Any],
+        upload: Upload | None = None,
     ) -> Call:
         client = scope.get("client") or _NOBODY
         return Call(
@@ -212,6 +213,7 @@ class App:
             remote_port=int(client[1]),
             help=target.help,
             head=target.head,
+            upload=upload,
             headers=scope["headers"],
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from custody.plugin.request import WrapInfo
+from custody.plugin.context import WrapInfo
 
 
 class AuthPart(msgspec.Struct, frozen=True):

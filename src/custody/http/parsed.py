@@ -1,33 +1,39 @@
 """What was read of the head of a request."""
 
 from collections.abc import Mapping
-
-import msgspec
+from typing import Final
 
 from custody.base.secret import Secret
 from custody.plugin.route import BODIED, Op
 
 
-class Headers(msgspec.Struct):
-    """The few headers that mean something here."""
+class Headers:
+    """The few headers that mean something here.
 
-    token: Secret[str] | None = None
-    content_type: str = ""
-    content_length: int | None = 0  # bytes; None: not told in advance
-    chunked: bool = False
-    namespace: str = ""
-    origin: str = ""
-    wrap_ttl: str = ""
+    `content_length` is in bytes; None: not told in advance.
+    """
+
+    def __init__(self, content_length: int | None = 0, token: Secret[str] | None = None) -> None:
+        self.token = token
+        self.content_type = ""
+        self.content_length = content_length
+        self.chunked = False
+        self.namespace = ""
+        self.origin = ""
+        self.wrap_ttl = ""
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target:
     """What the request line asks for."""
 
-    op: Op
-    path: str
-    query: Mapping[str, str]
-    help: bool
-    head: bool
+    def __init__(
+        self, op: Op, path: str, query: Mapping[str, str], *, help_wanted: bool, head: bool
+    ) -> None:
+        self.op: Final = op
+        self.path: Final = path
+        self.query: Final = query
+        self.help: Final = help_wanted
+        self.head: Final = head
 
     @property
     def bodied(self) -> bool:

@@ -42,6 +42,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
 
     _readers: ClassVar[dict[str, Callable[[str, Any], Any]] | None] = None
     _renamed: ClassVar[Mapping[str, str]] = {}
+    _required: ClassVar[tuple[str, ...]] = ()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"  # fields are shares, tokens and payloads too
@@ -53,6 +54,8 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
         Raises BadRequest naming the field whose value has the wrong type.
         """
         readers = cls.__dict__.get("_readers") or cls._compile()  # never the base class's
+        if not raw and not cls._required:
+            return cls(), []
         known: dict[str, Any] = {}
         unknown: list[str] = []
         for name, value in raw.items():
@@ -66,7 +69,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return cls(**known), sorted(unknown)
         except TypeError:
-            missing = [name for name in cls.required() if name not in known]
+            missing = [name for name in cls._required if name not in known]
             raise BadRequest(*(f"missing required field {name!r}" for name in missing)) from None
 
     @classmethod
@@ -82,6 +85,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
         cls._renamed = {
             field.encode_name: field.name for field in fields if field.encode_name != field.name
         }
+        cls._required = cls.required()
         return cls._readers
 
 

@@ -1,66 +1,57 @@
-"""What a handler is given and what it gives back.
-
-Structs of msgspec rather than dataclasses: several are made per request, at a tenth of the cost.
-"""
+"""What a handler is given and what it gives back."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import IO, Any
-
-import msgspec
+from typing import IO, Any, Final, NoReturn
 
 from custody.base.ids import Source
+from custody.plugin.context import Auth, Caller, Mount, WrapInfo
+
+NOTHING: Final[Mapping[str, Any]] = {}
 
 
-class Mount(msgspec.Struct, frozen=True):
-    """Where the request landed."""
-
-    id: bytes  # 8 bytes, never reused
-    path: str  # with trailing slash: "secret/", "auth/token/"
-    kind: str
-    accessor: str
-    options: Mapping[str, str]
-    default_lease_ttl: int  # seconds, effective
-    max_lease_ttl: int
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """The authenticated token, as far as a handler may know it."""
-
-    id: bytes  # salted hash of the token: its key in the store
-    accessor: str
-    policies: tuple[str, ...]
-    display_name: str
-    entity_id: str
-    root: bool
-    sudo: bool  # sudo on this very path
-    num_uses: int
-    expires_ns: int  # 0: never
-    token_type: str = "service"  # noqa: S105 the name of a kind, not a password
-
-
-class Request(msgspec.Struct):
+class Request:
     """One request to one handler. `body` is an instance of the action's Fields class, or None.
 
-    `warnings` are the handler's own and make an answer of a 204; `ignored` are the core's, about
-    fields that nobody reads, and are shown only where the answer has a body anyway.
+    `path` is below the mount. `warnings` are the handler's own and make an answer of a 204;
+    `ignored` are the core's, about fields that nobody reads, and are shown only where the answer
+    has a body anyway. `upload` is the body of a route that takes uploads. `wrap_ttl` is for how
+    many seconds the answer is to be wrapped; 0: it is not.
     """
 
-    id: str
-    path: str  # below the mount
-    mount: Mount
-    params: Mapping[str, str]
-    now_ns: int
-    source: Source
-    body: Any = None
-    raw: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    query: Mapping[str, str] = msgspec.field(default_factory=dict)
-    caller: Caller | None = None
-    remote: str = ""
-    warnings: list[str] = msgspec.field(default_factory=list)
-    ignored: list[str] = msgspec.field(default_factory=list)
-    op: str = ""
-    upload: AsyncIterator[bytes] | None = None  # the body of a route that takes uploads
-    wrap_ttl: int = 0  # seconds for which the answer is to be wrapped; 0: it is not
+    def __init__(  # noqa: PLR0913 one for each field
+        self,
+        *,
+        id: str,  # noqa: A002 the field's own name
+        path: str,
+        mount: Mount,
+        params: Mapping[str, str],
+        now_ns: int,
+        source: Source,
+        body: Any = None,
+        raw: Mapping[str, Any] = NOTHING,
+        query: Mapping[str, str] = NOTHING,
+        caller: Caller | None = None,
+        remote: str = "",
+        op: str = "",
+        upload: AsyncIterator[bytes] | None = None,
+        wrap_ttl: int = 0,
+    ) -> None:
+        self.id = id
+        self.path = path
+        self.mount = mount
+        self.params = params
+        self.now_ns = now_ns
+        self.source = source
+        self.body = body
+        self.raw = raw
+        self.query = query
+        self.caller = caller
+        self.remote = remote
+        self.op = op
+        self.upload = upload
+        self.wrap_ttl = wrap_ttl
+        self.warnings: list[str] = []
+        self.ignored: list[str] = []
 
     def __repr__(self) -> str:
         return f"Request({self.id!r}, {self.op!r}, {self.path!r})"
@@ -71,58 +62,53 @@ class Request(msgspec.Struct):
             self.warnings.append(text)
 
 
-class Auth(msgspec.Struct, frozen=True):
-    """A token handed out or renewed: the `auth` part of an answer."""
-
-    client_token: str
-    accessor: str
-    policies: tuple[str, ...]
-    token_policies: tuple[str, ...]
-    metadata: Mapping[str, str] | None
-    lease_duration: int  # seconds
-    renewable: bool
-    entity_id: str = ""
-    token_type: str = "service"  # noqa: S105 the name of a kind, not a password
-    orphan: bool = True
-    num_uses: int = 0
-
-    def __repr__(self) -> str:
-        return f"Auth(accessor={self.accessor!r})"
-
-
-class WrapInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where an answer was put away: the `wrap_info` part of the answer that is given instead."""
-
-    token: str
-    accessor: str
-    ttl: int  # seconds
-    creation_time: str  # RFC 3339
-    creation_path: str
-    wrapped_accessor: str = ""  # of a token in the answer
-
-    def __repr__(self) -> str:
-        return f"WrapInfo({self.creation_path!r})"
-
-
-class Reply(msgspec.Struct):
+class Reply:
     """An answer. `status` None means 200 with anything to say, else 204.
 
-    `created` are tokens (salted hashes) that only this answer can deliver: they are revoked if
-    the answer cannot be recorded.
+    `content` is a raw, non-JSON answer; `file` another, sent from its beginning and closed, or
+    pieces as they are made. `created` are tokens (salted hashes) that only this answer can deliver:
+    they are revoked if the answer cannot be recorded. `recorded` is for the audit record alone,
+    beside `data`.
     """
 
-    data: Mapping[str, Any] | None = None
-    status: int | None = None
-    auth: Auth | None = None
-    lease_duration: int = 0
-    content: bytes | None = None  # a raw, non-JSON answer
-    content_type: str = "application/json"
-    headers: tuple[tuple[str, str], ...] = ()
-    created: tuple[bytes, ...] = ()
-    # As `content`: a file, sent from its beginning and closed, or pieces as they are made.
-    file: IO[bytes] | AsyncGenerator[bytes, None] | None = None
-    wrap: WrapInfo | None = None
-    recorded: Mapping[str, Any] | None = None  # for the audit record alone, beside `data`
+    def __init__(  # noqa: PLR0913 one for each field
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        status: int | None = None,
+        auth: Auth | None = None,
+        lease_duration: int = 0,
+        content: bytes | None = None,
+        content_type: str = "application/json",
+        headers: tuple[tuple[str, str], ...] = (),
+        created: tuple[bytes, ...] = (),
+        file: IO[bytes] | AsyncGenerator[bytes, None] | None = None,
+        wrap: WrapInfo | None = None,
+        recorded: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.data = data
+        self.status = status
+        self.auth = auth
+        self.lease_duration = lease_duration
+        self.content = content
+        self.content_type = content_type
+        self.headers = headers
+        self.created = created
+        self.file = file
+        self.wrap = wrap
+        self.recorded = recorded
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reply) and self._parts() == other._parts()
+
+    def __hash__(self) -> NoReturn:
+        raise TypeError("a Reply is not hashable: it changes")
 
     def __repr__(self) -> str:
         return f"Reply(status={self.status!r})"
+
+    def _parts(self) -> tuple[object, ...]:
+        return (
+            self.data, self.status, self.auth, self.lease_duration, self.content,
+            self.content_type, self.headers, self.created, self.file, self.wrap, self.recorded,
+        )  # fmt: skip

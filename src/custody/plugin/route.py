@@ -52,7 +52,7 @@ Actor = Callable[[Request, Any], Awaitable[Reply | None]]
 Exists = Callable[[Request, Any], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Action:
     """One verb of one route.
 
@@ -72,7 +72,7 @@ class Action:
     essential: bool = False
     access: Access | None = None  # overrides the route's
     help: str = ""
-    shows: object = None
+    shows: Any = None
     grants: bool = False
     statuses: Mapping[int, str] = field(default_factory=dict)
     media: tuple[str, ...] = ("application/json",)
@@ -99,7 +99,7 @@ def acts(run: Actor, body: type[Any] | None = None, **more: Any) -> Action:
     return Action(run, Kind.ACTS, body, **more)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Route:
     """One path of a plugin.
 
@@ -131,7 +131,7 @@ class Route:
     takes: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Survival:
     """What of an engine's rows a restore of an older state does not undo.
 
@@ -144,7 +144,7 @@ class Survival:
     at: Callable[[int], Callable[[bytes, bytes, bytes | None], Mapping[bytes, bytes | None]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Engine:
     """A secrets engine, an auth method or a built-in mount, as a value.
 

@@ -6,7 +6,8 @@ from typing import Protocol
 from custody.base.errors import BadRequest, PermissionDenied
 from custody.base.secret import Secret
 from custody.base.store import Rows, Transaction
-from custody.plugin.request import Auth, Caller, Reply, Request
+from custody.plugin.context import Auth, Caller
+from custody.plugin.request import Reply, Request
 from custody.system.token_fields import CreateFields
 from custody.token import format as formats
 from custody.token import service

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, cast
 
-from msgspec.structs import replace
-
 from custody.base.clock import NANOSECOND
 from custody.core.router import RouteTable
+from custody.plugin.context import Mount
 from custody.plugin.fields import Fields
-from custody.plugin.request import Mount, Reply, Request
+from custody.plugin.request import Reply, Request
 from custody.plugin.route import Action, Engine, Handler, Kind, Op
 from custody.testing.storage import MemoryStorage
 
@@ -65,17 +64,21 @@ class MountedEngine:
         found = self._routes.match(path)
         assert found is not None, path  # noqa: S101 a test that asks for no route is wrong
         action = found.route.actions[op]
-        request = self._request(op, path, found.params)
-        request.raw, request.query = body or {}, query or {}
-        request.body = _typed(action, request.query if op in _TYPED_QUERY else request.raw)
-        self.last = request
         run = cast("Handler", action.run)
+
+        def asked() -> Request:
+            request = self._request(op, path, found.params)
+            request.raw, request.query = body or {}, query or {}
+            request.body = _typed(action, request.query if op in _TYPED_QUERY else request.raw)
+            return request
+
+        self.last = asked()
         if action.kind is Kind.READS:
-            return run(request, self.storage.snapshot())
+            return run(self.last, self.storage.snapshot())
         with self.storage.transaction(commit=False) as transaction:
-            run(replace(request, warnings=[]), transaction)
+            run(asked(), transaction)
         with self.storage.transaction() as transaction:
-            return run(request, transaction)
+            return run(self.last, transaction)
 
     def exists(self, path: str) -> bool:
         """What the route says about creating or updating `path`."""

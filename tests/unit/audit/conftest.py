@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from custody.audit.record import Caller, Decision, Grant, Mount, RequestEntry, Rule
+from custody.audit.entry import RequestEntry
+from custody.audit.record import Caller, Decision, Grant, Mount, Rule
 from custody.audit.table import AuditTable, DeviceConfig
 
 KEY = bytes(range(32))

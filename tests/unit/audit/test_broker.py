@@ -6,14 +6,14 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 
-import msgspec
 import pytest
+from tests.unit.audit.entries import changed
 
 from custody.audit.broker import Broker
 from custody.audit.device import DeviceFailed
 from custody.audit.encode import Encoder
+from custody.audit.entry import RequestEntry
 from custody.audit.kinds import Kind
-from custody.audit.record import RequestEntry
 from custody.audit.shapes import Format
 from custody.audit.table import AuditTable, DeviceConfig
 from custody.base.clock import Clock, SystemClock
@@ -87,7 +87,7 @@ def _refuse(path: str, options: Mapping[str, str], clock: Clock, source: Source)
 
 
 def fresh(entry: RequestEntry, name: str = "r") -> RequestEntry:
-    return msgspec.structs.replace(entry, id=name, encoded={})
+    return changed(entry, id=name)
 
 
 def test_all_records_of_one_turn_of_the_loop_are_one_batch(request_entry: RequestEntry) -> None:
@@ -396,7 +396,7 @@ def test_data_that_cannot_be_encoded_raises_and_leaves_the_batch_whole(
 ) -> None:
     async def run() -> None:
         bench = Bench("a/", "b/")
-        odd = msgspec.structs.replace(request_entry, data={"x": object()}, encoded={})
+        odd = changed(request_entry, data={"x": object()})
         good = bench.broker.record(request_entry)
         with pytest.raises(TypeError):
             await bench.broker.record(odd)

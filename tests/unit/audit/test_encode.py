@@ -5,18 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.unit.audit.entries import changed
 
 from custody.audit.encode import Encoder
+from custody.audit.entry import RequestEntry, ResponseEntry
 from custody.audit.hash import Hasher
-from custody.audit.record import (
-    Caller,
-    Decision,
-    Mount,
-    RequestEntry,
-    ResponseEntry,
-    Rule,
-    Wrapped,
-)
+from custody.audit.record import Caller, Decision, Mount, Rule, Wrapped
 from custody.audit.shapes import Format
 
 KEY = bytes(range(32))
@@ -142,11 +136,10 @@ def test_a_response_record_repeats_the_request_and_adds_the_answer(
 
 def test_a_denial_says_why_and_what_came_near(request_entry: RequestEntry) -> None:
     near = Rule(policy="app", path="secret/data/ap", line=9, reason="lacks update")
-    denied = msgspec.structs.replace(
+    denied = changed(
         request_entry,
         decision=Decision(allowed=False, reason="no rule matches", near_misses=(near,)),
         error="permission denied",
-        encoded={},
     )
     seen = record(denied)
     assert seen["auth"]["policy_results"] == {"allowed": False}
@@ -183,14 +176,14 @@ def test_a_mounts_exempt_fields_stay_clear(request_entry: RequestEntry) -> None:
         request_keys=frozenset({"note"}),
         response_keys=frozenset({"keys"}),
     )
-    entry = msgspec.structs.replace(request_entry, mount=mount, encoded={})
+    entry = changed(request_entry, mount=mount)
     assert record(entry)["request"]["data"]["note"] == "clear-note"
     answer = ResponseEntry(time_ns=0, request=entry, data={"keys": ["a"], "b": "c"})
     assert record(answer)["response"]["data"] == {"keys": ["a"], "b": hashed("c")}
 
 
 def test_lists_can_be_elided_to_counts(request_entry: RequestEntry) -> None:
-    listed = msgspec.structs.replace(request_entry, operation="list", encoded={})
+    listed = changed(request_entry, operation="list")
     answer = ResponseEntry(
         time_ns=0, request=listed, data={"keys": ["a", "b"], "key_info": {"a": {"x": "y"}}}
     )
@@ -210,11 +203,10 @@ def test_accessors_can_stay_clear_and_everything_can_be_raw(request_entry: Reque
 
 
 def test_headers_are_hashed_unless_they_are_named_clear(request_entry: RequestEntry) -> None:
-    entry = msgspec.structs.replace(
+    entry = changed(
         request_entry,
         headers={"x-request-id": ("1",), "x-secret": ("planted", "two")},
         clear_headers=frozenset({"x-request-id"}),
-        encoded={},
     )
     assert record(entry)["request"]["headers"] == {
         "x-request-id": ["1"],
@@ -227,11 +219,11 @@ def test_a_caller_whose_entry_changed_is_not_remembered_as_before(
 ) -> None:
     encoder = Encoder(KEY, Format())
     encoder.encode(request_entry)
-    changed = msgspec.structs.replace(caller, remaining_uses=2, policies=("default",))
-    entry = msgspec.structs.replace(request_entry, caller=changed, encoded={})
+    other = msgspec.structs.replace(caller, remaining_uses=2, policies=("default",))
+    entry = changed(request_entry, caller=other)
     auth = json.loads(encoder.encode(entry))["auth"]
     assert (auth["remaining_uses"], auth["policies"]) == (2, ["default"])
-    denied = msgspec.structs.replace(entry, decision=Decision(allowed=False), encoded={})
+    denied = changed(entry, decision=Decision(allowed=False))
     assert json.loads(encoder.encode(denied))["auth"]["policy_results"] == {"allowed": False}
 
 
@@ -239,7 +231,7 @@ def test_a_recovered_record_without_the_token_does_not_hide_it_from_later_ones(
     request_entry: RequestEntry,
 ) -> None:
     encoder = Encoder(KEY, Format())
-    without = msgspec.structs.replace(request_entry, client_token="", encoded={})
+    without = changed(request_entry, client_token="")
     assert "client_token" not in json.loads(encoder.encode(without))["request"]
     later = json.loads(encoder.encode(request_entry))
     assert later["request"]["client_token"] == hashed("planted-token")
@@ -259,8 +251,68 @@ def test_the_memory_of_callers_is_bounded(request_entry: RequestEntry) -> None:
     encoder = Encoder(KEY, Format())
     for number in range(5000):
         caller = Caller(id=number.to_bytes(4, "big"), accessor=str(number))
-        encoder.encode(msgspec.structs.replace(request_entry, caller=caller, encoded={}))
+        encoder.encode(changed(request_entry, caller=caller))
     assert len(encoder._known) <= 4096  # noqa: SLF001  # the bound is what is tested
+
+
+def read_again(entry: RequestEntry, data: dict[str, object]) -> ResponseEntry:
+    """The answer to a read of which only the numbers under `version` are no secret."""
+    asked = changed(
+        entry, operation="read", wrap_ttl=0, clear_numbers=frozenset({"version"}), subject=entry
+    )
+    return ResponseEntry(time_ns=0, request=asked, data=data)
+
+
+def test_an_answer_that_is_given_again_is_recorded_as_the_first_time(
+    request_entry: RequestEntry,
+) -> None:
+    encoder = Encoder(KEY, Format())
+    for data in (
+        {"password": "planted", "pin": 1234, "version": 1},
+        {"password": "planted", "pin": 1234, "version": 2},
+        {"password": "planted ", "pin": 1234, "version": 2},
+        {"password": "planted", "pin": "1234", "version": 2},
+        {"nested": {"password": ["planted", None, True]}, "version": 3},
+    ):
+        first = encoder.encode(read_again(request_entry, data))
+        assert encoder.encode(read_again(request_entry, data)) == first
+        assert first == Encoder(KEY, Format()).encode(read_again(request_entry, data))
+        assert b"planted" not in first
+        assert b"1234" not in first
+
+
+def test_what_stays_clear_is_asked_each_time(request_entry: RequestEntry) -> None:
+    encoder, data = Encoder(KEY, Format()), {"pin": 1234, "name": "planted"}
+    hidden = read_again(request_entry, data)
+    encoder.encode(hidden)
+    numbers = changed(hidden.request, clear_numbers=frozenset({"pin"}))
+    shown = json.loads(encoder.encode(ResponseEntry(time_ns=0, request=numbers, data=data)))
+    assert shown["response"]["data"] == {"pin": 1234, "name": hashed("planted")}
+    mount = Mount(point="secret/", type="kv", response_keys=frozenset({"name"}))
+    exempt = changed(hidden.request, mount=mount, subject=mount)
+    shown = json.loads(encoder.encode(ResponseEntry(time_ns=0, request=exempt, data=data)))
+    assert shown["response"]["data"]["name"] == "planted"
+
+
+def test_nothing_clear_of_an_answer_is_remembered(request_entry: RequestEntry) -> None:
+    for form in (Format(), Format(log_raw=True)):
+        encoder = Encoder(KEY, form)
+        encoder.encode(read_again(request_entry, {"password": "planted", "pin": 1234}))
+        held = repr(encoder._answers._held)  # noqa: SLF001 what is kept is what is tested
+        assert "planted" not in held
+        assert "1234" not in held
+
+
+def test_the_memory_of_answers_is_bounded(request_entry: RequestEntry) -> None:
+    encoder = Encoder(KEY, Format())
+    for number in range(4000):
+        encoder.encode(read_again(request_entry, {"text": f"{number}", "more": ["x"] * 10}))
+    held = encoder._answers._held  # noqa: SLF001 the bound is what is tested
+    assert 0 < sum(len(shown) for _, shown in held.values()) <= 2 * 1024 * 1024
+    assert len(held) < 4000
+    known = len(held)
+    encoder.encode(read_again(request_entry, {"text": "x" * 5000}))
+    assert len(held) == known
 
 
 @pytest.mark.parametrize("kind", ["request", "response", "wrap", "caller"])

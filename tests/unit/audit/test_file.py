@@ -14,13 +14,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.unit.audit.entries import changed
 
 from custody.audit.broker import Broker
 from custody.audit.device import DeviceFailed
+from custody.audit.entry import RequestEntry, ResponseEntry
 from custody.audit.file import FileDevice, check_file, make_file
 from custody.audit.file_options import FileOptions
 from custody.audit.kinds import KINDS, Kind
-from custody.audit.record import RequestEntry, ResponseEntry
 from custody.audit.stream import Stream
 from custody.audit.table import AuditTable, DeviceConfig
 from custody.audit.verify import verify
@@ -42,7 +43,7 @@ def faults(*paths: Path) -> set[str]:
 
 
 def fresh(entry: RequestEntry, name: str) -> RequestEntry:
-    return msgspec.structs.replace(entry, id=name, encoded={})
+    return changed(entry, id=name)
 
 
 class Recorder:
@@ -317,7 +318,7 @@ WRITES = """
 import asyncio, sys
 from custody.audit.broker import Broker
 from custody.audit.kinds import KINDS
-from custody.audit.record import RequestEntry
+from custody.audit.entry import RequestEntry
 from custody.audit.stream import Stream
 from custody.audit.table import AuditTable, DeviceConfig
 from custody.base.clock import Clock, SystemClock

@@ -7,8 +7,8 @@ import msgspec
 
 from custody.audit.broker import Broker
 from custody.audit.device import DeviceFailed
+from custody.audit.entry import Entry, RequestEntry
 from custody.audit.kinds import Kind
-from custody.audit.record import Entry, RequestEntry
 from custody.base.clock import Clock
 from custody.base.ids import Source
 from custody.base.store import Table

@@ -1,13 +1,14 @@
 """A decision that is held is right each time: whatever it rests on may change between requests."""
 
-from typing import Any
-
 from custody.base.secret import Secret
 from custody.base.store import Table
 from custody.core.call import Call
 from custody.core.case import Standing
+from custody.core.match import Match
+from custody.core.mounts import SYS
 from custody.core.standing import Standings, settled
-from custody.plugin.route import Op
+from custody.plugin.context import Mount
+from custody.plugin.route import Action, Engine, Kind, Op, Route
 from custody.policy.acl import ACL
 from custody.policy.defaults import ROOT_DOCUMENT
 from custody.storage.memory import MemoryStore
@@ -18,6 +19,28 @@ READ = 'path "secret/data/*" { capabilities = ["read", "list"] }'
 WRITE = 'path "secret/data/*" { capabilities = ["create", "read", "update"] }'
 PATH = "secret/data/app"
 BODY = {"data": {"user": "u"}}
+
+
+def standing(reads: dict[bytes, bytes | None]) -> Standing:
+    """What a root token may do at a path, decided from these rows."""
+    action = Action(lambda _request, _rows: None, Kind.READS)
+    return Standing(
+        engine=Engine("made", ()),
+        mount=SYS,
+        shape=Mount(SYS.id, SYS.path, SYS.kind, SYS.accessor, {}, 0, 0),
+        below="app",
+        match=Match(Route("app", {Op.READ: action}, help="One."), {}),
+        action=action,
+        operation="read",
+        token_hash=b"k",
+        token=TokenEntry(accessor="a", accessor_hash=b"h", policies=("root",)),
+        caller=None,
+        acl=ACL.compile([ROOT_DOCUMENT], 0),
+        decision=None,
+        reads=reads,
+        tokens={},
+        until_ns=0,
+    )
 
 
 class Ticking(MemoryServer):
@@ -207,7 +230,7 @@ async def test_each_request_is_recorded_as_its_own() -> None:
 
 def test_no_more_decisions_are_held_than_the_bound() -> None:
     standings = Standings(limit=3)
-    nothing = Standing(**dict.fromkeys(Standing.__struct_fields__))  # type: ignore[arg-type]  # only kept
+    nothing = standing({})
     for number in range(10):
         standings.keep((bytes([number]), Op.READ, PATH), nothing)
         assert len(standings) <= 3
@@ -262,10 +285,7 @@ async def test_a_batch_token_ends_with_its_parent_and_the_parents_of_that() -> N
 
 
 def test_a_decision_that_rests_on_other_rows_than_those_watched_is_not_held() -> None:
-    token = TokenEntry(accessor="a", accessor_hash=b"h", policies=("root",))
     call = Call("id", Op.READ, PATH, Secret("text"))
-    nothing: dict[str, Any] = dict.fromkeys(Standing.__struct_fields__)
-    known = {**nothing, "token": token, "acl": ACL.compile([ROOT_DOCUMENT], 0), "operation": "read"}
     watched, other = bytes([Table.TOKEN]) + b"k", bytes([Table.SETTING]) + b"k"
-    assert settled(call, Standing(**{**known, "reads": {watched: b""}}))
-    assert not settled(call, Standing(**{**known, "reads": {watched: b"", other: b""}}))
+    assert settled(call, standing({watched: b""}))
+    assert not settled(call, standing({watched: b"", other: b""}))

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from custody.core.call import Answer
 from custody.http.response import Encoded, encode_answer, encode_error
-from custody.plugin.request import Auth, Reply
+from custody.plugin.context import Auth
+from custody.plugin.request import Reply
 
 SECURITY = b"max-age=31536000; includeSubDomains"
 AUTH = Auth(

@@ -7,7 +7,8 @@ import pytest
 from custody.base.errors import BadRequest, CustodyError, NotFound, PermissionDenied
 from custody.base.ids import SystemSource
 from custody.base.secret import Secret
-from custody.plugin.request import Auth, Caller, Mount, Reply, Request
+from custody.plugin.context import Auth, Caller, Mount
+from custody.plugin.request import Reply, Request
 from custody.plugin.route import Access, Handler, Kind, Op
 from custody.system.token import ENGINE
 from custody.testing.rows import MemoryRows

@@ -13,7 +13,8 @@ import logging
 from typing import Final
 
 from custody.audit import table as audit_table
-from custody.audit.record import Caller, Mount, RequestEntry, ResponseEntry
+from custody.audit.entry import RequestEntry, ResponseEntry
+from custody.audit.record import Caller, Mount
 from custody.base.clock import NANOSECOND, Clock
 from custody.base.codec import CorruptRecord
 from custody.base.errors import AuditFailed
