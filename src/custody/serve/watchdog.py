@@ -2,16 +2,18 @@
 
 The event loop of every process makes a beat each second, into the shared page. A process that has
 not made one for as long as `Patience` says is of no use to those who wait for it: a worker keeps
-the connections that were dealt to it, the steward its jobs, and a custodian could not seal. It is
-no matter of clocks: the supervisor adds up the time between its own looks, each look at most
-`_LONGEST_LOOK`, so that a node that was stopped as a whole, and comes back, misses no beat.
+the connections that were dealt to it, the steward its jobs, and a custodian could not seal. Who
+holds the store's write lock for too long keeps all others from writing.
+
+It is no matter of clocks: the supervisor adds up the time between its own looks, each of them at
+most `_LONGEST_LOOK`. So nothing is held against a node that was stopped as a whole and goes on.
 """
 
 import asyncio
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from custody.base.clock import NANOSECOND, Clock
 from custody.serve.page import Page, Slot
@@ -30,10 +32,11 @@ class Patience:
     Nothing holds an event loop for a second: bodies are of 32 MiB at most, work on the store goes
     in batches of milliseconds, what waits for a disk or the network has threads or is awaited. So
     `beat` is that and a machine that is thirty times slower. Before its first beat a process loads
-    its code and opens the store.
+    its code and opens the store. A write ends with a sync, which took ten seconds on a disk that
+    others kept busy: to end the process then helps nobody, since the next one waits as long.
     """
 
-    write: int = 5 * NANOSECOND
+    write: int = 15 * NANOSECOND
     beat: int = 30 * NANOSECOND
     start: int = 300 * NANOSECOND
 
@@ -45,12 +48,22 @@ async def beat(slot: Slot) -> None:
         await asyncio.sleep(BEAT)
 
 
-@dataclass(slots=True)
-class _Pulse:
-    """The last beat that was seen, and for how long there was no other."""
+class _Still(NamedTuple):
+    """What a process has in the page, and for how long it has been seen to be the same."""
 
-    beat: int
-    silent_ns: int = 0
+    value: int = 0
+    ns: int = 0
+
+    def seen(self, value: int, passed_ns: int) -> "_Still":
+        """After another look."""
+        return _Still(value, self.ns + passed_ns if value == self.value else 0)
+
+
+class _Watched(NamedTuple):
+    """One process: its beats, and when its running write began."""
+
+    beats: _Still = _Still()
+    write: _Still = _Still()
 
 
 class Watchdog:
@@ -60,36 +73,33 @@ class Watchdog:
         self._page = shared
         self._clock = clock
         self._patience = patience
-        self._pulses: dict[int, _Pulse] = {}  # by slot
+        self._watched: dict[int, _Watched] = {}  # by slot
         self._looked_ns = clock.boot_ns()
 
     def look(self, slots: Collection[int]) -> None:
-        """Count the time since the last look for those that made no beat in it.
+        """Count the time since the last look for those in whom nothing has moved in it.
 
         `slots` are those of the processes that there are: what was counted for others is forgotten.
         """
-        now = self._clock.boot_ns()
+        now, page = self._clock.boot_ns(), self._page
         passed, self._looked_ns = min(now - self._looked_ns, _LONGEST_LOOK), now
-        before, self._pulses = self._pulses, {}
+        before, self._watched = self._watched, {}
         for slot in slots:
-            latest, known = self._page.beats(slot), before.get(slot)
-            if known is None or known.beat != latest:
-                self._pulses[slot] = _Pulse(latest)
-            else:
-                self._pulses[slot] = _Pulse(latest, known.silent_ns + passed)
+            known, since = before.get(slot, _Watched()), passed if slot in before else 0
+            self._watched[slot] = _Watched(
+                known.beats.seen(page.beats(slot), since),
+                known.write.seen(page.write_stamp(slot), since),
+            )
 
     def hangs(self, slot: int) -> bool:
         """Whether its process made no beat for too long, by the last look."""
-        pulse = self._pulses.get(slot)
-        if pulse is None:
-            return False
-        limit = self._patience.beat if pulse.beat else self._patience.start
-        return pulse.silent_ns > limit
+        beats = self._watched.get(slot, _Watched()).beats
+        return beats.ns > (self._patience.beat if beats.value else self._patience.start)
 
     def writes_too_long(self, slot: int) -> bool:
-        """Whether its process has held the store's write lock for too long."""
-        began = self._page.write_stamp(slot)
-        return began != 0 and self._clock.boot_ns() - began > self._patience.write
+        """Whether its process has held the store's write lock for too long, by the last look."""
+        write = self._watched.get(slot, _Watched()).write
+        return write.value != 0 and write.ns > self._patience.write
 
 
 def places(told: str) -> str:

@@ -12,7 +12,7 @@ from custody.base.clock import NANOSECOND
 from custody.serve.page import Page, create
 from custody.serve.watchdog import Patience, Watchdog, places
 
-PATIENCE = Patience(write=100, beat=30 * NANOSECOND, start=300 * NANOSECOND)
+PATIENCE = Patience(write=15 * NANOSECOND, beat=30 * NANOSECOND, start=300 * NANOSECOND)
 TICK = NANOSECOND // 2
 WORKER = 2
 
@@ -121,14 +121,32 @@ def test_who_is_not_known_does_not_hang(watched: Watched) -> None:
     assert not watched.dog.hangs(WORKER + 1)
 
 
-def test_a_writer_is_stuck_only_while_its_transaction_runs_too_long(watched: Watched) -> None:
+def test_a_writer_is_stuck_once_one_write_runs_for_longer_than_the_patience(
+    watched: Watched,
+) -> None:
     assert not watched.dog.writes_too_long(WORKER)
-    watched.slot.stamp(watched.clock.ns)
-    watched.clock.ns += 100
+    watched.slot.stamp(7)
+    watched.passes(15.5)
     assert not watched.dog.writes_too_long(WORKER)
-    watched.clock.ns += 1
+    watched.passes(0.5)
     assert watched.dog.writes_too_long(WORKER)
     watched.slot.stamp(0)
+    watched.passes(20)
+    assert not watched.dog.writes_too_long(WORKER)
+
+
+def test_a_writer_that_begins_one_write_after_another_is_not_stuck(watched: Watched) -> None:
+    for began in range(1, 80):
+        watched.slot.stamp(began)
+        watched.passes(0.5)
+        assert not watched.dog.writes_too_long(WORKER)
+
+
+def test_a_write_that_was_stopped_with_all_the_node_is_not_stuck(watched: Watched) -> None:
+    watched.slot.stamp(7)
+    watched.passes(1)
+    watched.clock.ns += 3600 * NANOSECOND
+    watched.passes(1)
     assert not watched.dog.writes_too_long(WORKER)
 
 
