@@ -1,4 +1,4 @@
-"""Notes that the jobs of a commit leave behind: one row of OUTBOX for all of them."""
+"""Notes that the jobs of a commit leave behind: rows of OUTBOX that hold several each."""
 
 from custody.base.record import Record
 

@@ -20,19 +20,30 @@ from custody.base.store import RawTransaction, Table
 from custody.storage.overlay import Overlay
 
 _KEY_SIZE: Final = 16  # bytes, of a row of notes
+# Of notes in a row. LMDB keeps a row of more than half a page on pages of its own, side by side:
+# these are rarely free, so the file grew, and a sync then costs milliseconds.
+_ROW_BYTES: Final = 1800
 
 
 class Slip:
-    """Stands for the notes of one commit; once the last of them is settled their row may go.
+    """Stands for the notes in one row; once the last of them is settled the row may go.
 
     It is in memory only: after a crash the rows are there, and nobody holds their slips.
     """
 
-    __slots__ = ("key", "open")
+    __slots__ = ("key", "notes", "open", "size")
 
     def __init__(self, key: bytes) -> None:
         self.key = key
+        self.notes: list[bytes] = []  # until they are written
+        self.size = 0  # bytes of the notes
         self.open = 0  # how many notes are not settled
+
+    def add(self, note: bytes) -> None:
+        """One more note."""
+        self.notes.append(note)
+        self.size += len(note)
+        self.open += 1
 
     def settle(self) -> bool:
         """One of the notes needs no keeping any more; says whether none does."""
@@ -43,7 +54,7 @@ class Slip:
 class Page:
     """The open page of one commit. A job that fails leaves no trace in it."""
 
-    __slots__ = ("_encryptions", "_head", "_keys", "_notes", "_slip", "_source", "_sums")
+    __slots__ = ("_encryptions", "_head", "_keys", "_slips", "_source", "_sums")
 
     def __init__(self, keys: Keys, source: Source) -> None:
         self._keys = keys
@@ -51,8 +62,7 @@ class Page:
         self._encryptions = 0
         self._head: Point | None = None
         self._sums: dict[int, Sum] = {}
-        self._notes: list[bytes] = []
-        self._slip: Slip | None = None
+        self._slips: list[Slip] = []
 
     @classmethod
     def of(cls, raw: Overlay, keys: Keys, source: Source) -> "Page":
@@ -80,21 +90,22 @@ class Page:
         self._encryptions += encryptions
 
     def note(self, note: bytes) -> Slip:
-        """Keep a job's note; the slip of the commit's notes."""
-        if self._slip is None:
-            self._slip = Slip(self._source.random(_KEY_SIZE))
-        self._slip.open += 1
-        self._notes.append(note)
-        return self._slip
+        """Keep a job's note; the slip of the row that it is in."""
+        slips = self._slips
+        if not slips or slips[-1].size + len(note) > _ROW_BYTES:
+            slips.append(Slip(self._source.random(_KEY_SIZE)))
+        slips[-1].add(note)
+        return slips[-1]
 
     def close(self, raw: RawTransaction) -> None:
         """Write the ends of what was entered. Raises Tampered."""
         books = self._keys.books
-        if self._slip is not None:
-            key, notes = self._slip.key, encode(Notes(notes=self._notes))
-            sealed = self._keys.envelopes.seal(Table.OUTBOX, key, notes, self._source)
-            raw.put(raw_key(Table.OUTBOX, key), sealed)
-            self._encryptions += 1
+        for slip in self._slips:
+            notes = encode(Notes(notes=slip.notes))
+            sealed = self._keys.envelopes.seal(Table.OUTBOX, slip.key, notes, self._source)
+            raw.put(raw_key(Table.OUTBOX, slip.key), sealed)
+            slip.notes = []
+        self._encryptions += len(self._slips)
         if self._encryptions:
             books.counter.take(raw, self._encryptions)
         if self._head is None:

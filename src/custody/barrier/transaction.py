@@ -35,7 +35,7 @@ class BarrierTransaction(Reader):
         self._bytes = 0
         self._replaced = 0  # bytes of the rows as they were before
         self._note: bytes | None = None
-        self.slip: Slip | None = None  # of this commit's notes, once `finish` has kept this one's
+        self.slip: Slip | None = None  # of the note, once `finish` has kept it
 
     def fetch(self, place: bytes) -> bytes | None:
         """The row under a raw key as it is stored."""
@@ -86,7 +86,7 @@ class BarrierTransaction(Reader):
             self._keep((place, before, after), len(place) + len(after or b""))
 
     def note(self, note: bytes) -> None:
-        """Leave `note` (a job has one) in the commit's row of OUTBOX; `slip` removes it."""
+        """Leave `note` (a job has one) in OUTBOX, in a row with others of the commit."""
         self._note = note
         self._bytes += len(note)
 

@@ -1,7 +1,7 @@
 """Every commit has exactly one audit record: the note that remembers it until a device has it.
 
-The note is written in the same transaction as the change; those of all jobs of one transaction lie
-in one row. A row is removed once a device has accepted the records of all responses in it; what a
+The note is written in the same transaction as the change; jobs that share a transaction share rows
+of notes. A row is removed once a device has accepted the records of all responses in it; what a
 crash or a dead device leaves behind, the steward records later (`custody.core.jobs.recording`).
 Which of the two records a commit is settled by time: the process that made it only within
 RECORD_WITHIN_NS, the steward only after a row has lain for RECOVER_AFTER_NS, and a device begins no
