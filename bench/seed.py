@@ -35,7 +35,7 @@ from custody.seals.shamir import unwrap_root_key
 from custody.storage.lmdb import LMDBStore
 from custody.token import format as token_format
 from custody.token import service as tokens
-from custody.token.entry import Handle, Spec
+from custody.token.asked import Handle, Spec
 
 _BATCH = 1000  # tokens or names in a transaction
 _PAGE = 100  # names

@@ -15,8 +15,8 @@ from custody.base.clock import NANOSECOND
 from custody.base.errors import BadRequest
 from custody.testing.tokens import TokenBench, token_hash
 from custody.token import roles, service
-from custody.token.asked import Asked, Way
-from custody.token.entry import Handle, TokenEntry
+from custody.token.asked import Asked, Handle, Way
+from custody.token.entry import TokenEntry
 from custody.token.lifetime import Limits
 from custody.token.plan import plan
 from custody.token.roles import TokenRole

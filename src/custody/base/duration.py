@@ -2,11 +2,12 @@
 
 import re
 from decimal import Decimal
+from typing import Final
 
 from custody.base.errors import BadRequest
 
-_LONGEST = 64  # characters
-_UNITS = {
+_LONGEST: Final = 64  # characters
+_UNITS: Final = {
     "ns": 1,
     "us": 1_000,
     "µs": 1_000,
@@ -16,10 +17,10 @@ _UNITS = {
     "h": 3_600_000_000_000,
     "d": 86_400_000_000_000,
 }
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h|d)", re.ASCII)
-_SECOND = 1_000_000_000
-_MAX_NS = 2**63 - 1
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h|d)", re.ASCII)
+_SECOND: Final = 1_000_000_000
+_MAX_NS: Final = 2**63 - 1
 
 
 def parse_ns(value: object) -> int:
@@ -40,6 +41,10 @@ def parse_ns(value: object) -> int:
         return 0
     if len(text) > _LONGEST:
         raise BadRequest(f"time: invalid duration: more than {_LONGEST} characters")
+    unit = _UNITS.get(text[-1], 0)  # the common forms: whole seconds, or whole units of a letter
+    digits = text[:-1] if unit else text
+    if digits.isascii() and digits.isdigit():
+        return _bounded(int(digits) * (unit or _SECOND), text)
     if _NUMBER.fullmatch(text):
         return _bounded(int(Decimal(text) * _SECOND), text)
     return _bounded(_parse_parts(text), text)

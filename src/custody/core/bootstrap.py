@@ -14,7 +14,7 @@ from custody.policy import service as policies
 from custody.token import format as token_format
 from custody.token import recall
 from custody.token import service as tokens
-from custody.token.entry import Handle, root_spec
+from custody.token.asked import Handle, root_spec
 
 CLUSTER_ID = b"cluster_id"
 CLUSTER_NAME = b"cluster_name"

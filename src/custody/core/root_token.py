@@ -11,7 +11,7 @@ from custody.core.act import Act
 from custody.core.bootstrap import TokenHasher
 from custody.token import format as token_format
 from custody.token import service as tokens
-from custody.token.entry import Handle, root_spec
+from custody.token.asked import Handle, root_spec
 
 
 async def store_root_token(act: Act, token: str, clock: Clock, source: Source) -> bytes:

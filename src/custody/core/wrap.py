@@ -26,7 +26,8 @@ from custody.plugin.context import Auth, WrapInfo
 from custody.plugin.request import Reply, Request
 from custody.token import format as formats
 from custody.token import service as tokens
-from custody.token.entry import SPENT, WRAPPING_POLICIES, Handle, Spec, TokenEntry
+from custody.token.asked import Handle, Spec
+from custody.token.entry import SPENT, WRAPPING_POLICIES, TokenEntry
 
 UNWRAP, REWRAP = "sys/wrapping/unwrap", "sys/wrapping/rewrap"
 PATHS: Final = frozenset((UNWRAP, REWRAP))

@@ -9,9 +9,10 @@ cannot be changed.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from custody.base import codec
-from custody.base.errors import BadRequest
+from custody.base.errors import BadRequest, unchained
 from custody.base.record import Record
 from custody.base.store import Rows, Table, Transaction
 from custody.policy import defaults
@@ -19,6 +20,7 @@ from custody.policy.acl import ACL
 from custody.policy.compiled import Compiled
 from custody.policy.document import Document, decode_text, parse
 
+_POLICY: Final = Table.POLICY  # looked up once: a member of an enum is dear to look up
 MAX_NAME = 400  # bytes of UTF-8
 CREATE_ONLY = -1
 
@@ -87,7 +89,7 @@ def read(rows: Rows, name: str, now_ns: int) -> PolicyEntry | None:
 def exists(rows: Rows, name: str) -> bool:
     """Whether there is a policy of that name, ended or not: by `memo`, as decisions read it."""
     name = normalise(name)
-    return name in _FIXED or rows.memo(Table.POLICY, _key(name), decode_document) is not None
+    return name in _FIXED or rows.memo(_POLICY, _key(name), decode_document) is not None
 
 
 def names(rows: Rows, prefix: str = "", after: str = "", limit: int = 1000) -> list[str]:
@@ -224,7 +226,7 @@ def _key(name: str) -> bytes:
     try:
         key = name.encode()
     except UnicodeEncodeError:
-        raise BadRequest("policy name is not valid UTF-8") from None
+        raise unchained(BadRequest("policy name is not valid UTF-8")) from None
     if not key:
         raise BadRequest("policy name must be provided in the URL")
     if len(key) > MAX_NAME:

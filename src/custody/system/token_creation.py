@@ -11,8 +11,8 @@ from custody.plugin.request import Reply, Request
 from custody.system.token_fields import CreateFields
 from custody.token import format as formats
 from custody.token import service
-from custody.token.asked import Asked, Plan, Way
-from custody.token.entry import BATCH_TYPE, Created, Handle, TokenEntry
+from custody.token.asked import Asked, Created, Handle, Plan, Way
+from custody.token.entry import BATCH_TYPE, TokenEntry
 from custody.token.lifetime import Limits
 from custody.token.plan import plan
 from custody.token.roles import TokenRole
@@ -89,18 +89,21 @@ def make(
     if made.spec.type == BATCH_TYPE:
         return _batch(request, txn, made)
     token = made.id or formats.new_id(request.source)
-    stored = _store(request, txn, made, token)
+    stored = _store(request, txn, made, token, parent)
     return Reply(
         auth=auth_of(stored.entry, token, stored.entry.ttl),
         created=(stored.token_hash,),
     )
 
 
-def _store(request: Request, txn: SystemTransaction, made: Plan, token: str) -> Created:
+def _store(
+    request: Request, txn: SystemTransaction, made: Plan, token: str, good: TokenEntry
+) -> Created:
     accessor = formats.new_accessor(request.source)
-    handle = Handle(txn.token_hash(token), accessor, txn.accessor_hash(accessor))
+    hashes = txn.token_hash(token), txn.accessor_hash(accessor)
+    handle = Handle(hashes[0], accessor, hashes[1], chosen=bool(made.id))
     parent = None if made.orphan else caller_of(request).id
-    return service.create(txn, made.spec, handle, parent, request.now_ns, chosen=bool(made.id))
+    return service.create(txn, made.spec, handle, parent, request.now_ns, good)
 
 
 def _batch(request: Request, txn: SystemTransaction, made: Plan) -> Reply:

@@ -8,7 +8,8 @@ from custody.base.store import Table
 from custody.crypto.mac import Authenticator
 from custody.testing.tables import MemoryTables
 from custody.token import service
-from custody.token.entry import Handle, Spec, TokenEntry
+from custody.token.asked import Handle, Spec
+from custody.token.entry import TokenEntry
 
 SALT: Final = Authenticator(bytes(32))
 START_NS: Final = 1_700_000_000 * NANOSECOND

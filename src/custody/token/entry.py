@@ -1,7 +1,7 @@
-"""The stored form of a token, and what is asked for when one is made."""
+"""The stored form of a token."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -82,47 +82,6 @@ class TokenEntry(Record, frozen=True, kw_only=True, rename=_WIRE_NAMES):
 def decode_entry(data: bytes) -> TokenEntry:
     """The entry in `data`. Raises CorruptRecord. What `memo` is given to remember by."""
     return decode(TokenEntry, data)
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """A token that may be made: the outcome of every rule on creation."""
-
-    policies: tuple[str, ...]
-    path: str
-    display_name: str = "token"
-    meta: Mapping[str, str] = field(default_factory=dict)
-    ttl: int = 0  # seconds; 0: never expires
-    explicit_max_ttl: int = 0
-    period: int = 0
-    num_uses: int = 0
-    renewable: bool = True
-    entity_id: str = ""
-    type: str = SERVICE_TYPE
-    role: str = ""
-    bound_cidrs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Handle:
-    """Under which names a new token is kept."""
-
-    token_hash: bytes
-    accessor: str
-    accessor_hash: bytes
-
-
-def root_spec() -> Spec:
-    """The root token that initialisation or a quorum of share holders makes."""
-    return Spec(policies=(ROOT_POLICY,), path=ROOT_PATH, display_name=ROOT_POLICY, renewable=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """A token that was made."""
-
-    entry: TokenEntry
-    token_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)

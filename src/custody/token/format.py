@@ -9,6 +9,7 @@ and lets a mistyped or made-up one be refused without a look at the store.
 import base64
 import binascii
 import zlib
+from typing import Final
 
 from custody.base.ids import BASE62, Source, base62
 
@@ -18,8 +19,10 @@ RECOVERY = "cur."
 PREFIXES = (SERVICE, BATCH, RECOVERY)
 MAX_LENGTH = 512  # characters of a custom id
 MAX_BATCH_LENGTH = 8192
-_RANDOM = 24
-_CHECKSUM = 6  # 62**6 > 2**32
+_RANDOM: Final = 24
+_CHECKSUM: Final = 6  # 62**6 > 2**32
+_DIGITS: Final = BASE62
+_BASE: Final = 62
 LENGTH = len(SERVICE) + _RANDOM + _CHECKSUM
 
 
@@ -73,8 +76,9 @@ def issued(text: str) -> bool:
 
 def _checksum(text: str) -> str:
     rest = zlib.crc32(text.encode())
-    digits = ""
+    digits: list[str] = []
     for _ in range(_CHECKSUM):
-        rest, digit = divmod(rest, 62)
-        digits = BASE62[digit] + digits
-    return digits
+        digits.append(_DIGITS[rest % _BASE])
+        rest //= _BASE
+    digits.reverse()
+    return "".join(digits)

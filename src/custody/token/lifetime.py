@@ -1,28 +1,30 @@
 """How long a token may live: pure arithmetic on whole seconds."""
 
-from dataclasses import dataclass
+from typing import Final
 
 from custody.base.clock import NANOSECOND
 from custody.base.duration import go_string
 from custody.base.errors import BadRequest
 
 
-@dataclass(frozen=True, slots=True)
 class Limits:
     """The mount's effective TTLs, in seconds."""
 
-    default_ttl: int
-    max_ttl: int
+    def __init__(self, default_ttl: int, max_ttl: int) -> None:
+        self.default_ttl: Final = default_ttl
+        self.max_ttl: Final = max_ttl
 
 
-@dataclass(frozen=True, slots=True)
 class Terms:
     """What bounds one token's life, in seconds; 0 means none."""
 
-    wanted: int = 0
-    period: int = 0
-    explicit_max: int = 0
-    age: int = 0
+    def __init__(
+        self, wanted: int = 0, period: int = 0, explicit_max: int = 0, age: int = 0
+    ) -> None:
+        self.wanted: Final = wanted
+        self.period: Final = period
+        self.explicit_max: Final = explicit_max
+        self.age: Final = age
 
 
 def lesser(one: int, other: int) -> int:

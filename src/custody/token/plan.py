@@ -5,28 +5,23 @@ They follow Vault's token store in order, so that of several mistakes the same o
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from custody.base.duration import parse_seconds
 from custody.base.errors import BadRequest
-from custody.token.asked import Asked, Plan, Times, Way
-from custody.token.entry import (
-    BATCH_TYPE,
-    ROOT_POLICY,
-    SERVICE_TYPE,
-    WRAPPING_POLICIES,
-    Spec,
-    TokenEntry,
-)
+from custody.token.asked import Asked, Plan, Spec, Times, Way
+from custody.token.entry import BATCH_TYPE, ROOT_POLICY, SERVICE_TYPE, WRAPPING_POLICIES, TokenEntry
 from custody.token.format import MAX_LENGTH
 from custody.token.lifetime import Limits, Terms, grant, lesser
 from custody.token.roles import DEFAULT_BATCH, TokenRole, matches
 
-DEFAULT_POLICY = "default"
-MAX_POLICY_NAME = 256  # bytes
-MAX_USES = 2**31 - 1
-_NOT_ASSIGNABLE = frozenset(WRAPPING_POLICIES)
-_UNSAFE = re.compile(r"[^a-zA-Z0-9-]")
-_NO_ROLE = TokenRole(name="")
+DEFAULT_POLICY: Final = "default"
+MAX_POLICY_NAME: Final = 256  # bytes
+MAX_USES: Final = 2**31 - 1
+_SURELY_SHORT: Final = MAX_POLICY_NAME // 4  # characters, of four bytes at most
+_NOT_ASSIGNABLE: Final = frozenset(WRAPPING_POLICIES)
+_UNSAFE: Final = re.compile(r"[^a-zA-Z0-9-]")
+_NO_ROLE: Final = TokenRole(name="")
 _ALIAS_IDLE = "There are no entities in this version: the entity alias ties the token to none."
 _ID_GUESSABLE = "A custom ID is only as hard to guess as the text that was chosen."
 _ID_IDLE = "A batch token has no ID that could be chosen: the ID was ignored."
@@ -65,7 +60,7 @@ def plan(caller: TokenEntry, asked: Asked, way: Way, limits: Limits) -> Plan:
         role=role.name,
         bound_cidrs=_networks(role, way.remote, lasting=not times.ttl),
     )
-    return Plan(spec, orphan, chosen, (*times.warnings, *warnings))
+    return Plan(spec, chosen, (*times.warnings, *warnings), orphan=orphan)
 
 
 def clean_policies(names: Iterable[str], *, add_default: bool) -> tuple[str, ...]:
@@ -73,13 +68,24 @@ def clean_policies(names: Iterable[str], *, add_default: bool) -> tuple[str, ...
 
     `root` stands alone. `default` is added if asked for and not there. Raises BadRequest.
     """
-    clean = {name.strip().lower() for name in names} - {""}
+    clean: set[str] = set()
+    for each in names:
+        name = each.strip().lower()
+        if name:
+            clean.add(name)
     if ROOT_POLICY in clean:
         return (ROOT_POLICY,)
     for name in clean:
-        if len(name.encode("utf-8", "surrogatepass")) > MAX_POLICY_NAME:
-            raise BadRequest(f"policy names may have at most {MAX_POLICY_NAME} bytes")
-    return tuple(sorted(clean | {DEFAULT_POLICY} if add_default else clean))
+        if len(name) > _SURELY_SHORT:
+            _check_policy_name(name)
+    if add_default:
+        clean.add(DEFAULT_POLICY)
+    return tuple(sorted(clean))
+
+
+def _check_policy_name(name: str) -> None:
+    if len(name.encode("utf-8", "surrogatepass")) > MAX_POLICY_NAME:
+        raise BadRequest(f"policy names may have at most {MAX_POLICY_NAME} bytes")
 
 
 def _check_request(caller: TokenEntry, asked: Asked, way: Way) -> None:
@@ -169,9 +175,11 @@ def _by_caller(caller: TokenEntry, asked: Asked, *, sudo: bool, bare: bool) -> t
         wanted = clean_policies(asked.policies, add_default=not bare)
     else:
         own = clean_policies(caller.policies, add_default=False)
-        if not set(own).issuperset(clean_policies(asked.policies, add_default=False)):
+        wanted = clean_policies(asked.policies, add_default=False)
+        if not set(own).issuperset(wanted):
             raise BadRequest("child policies must be subset of parent")
-        wanted = clean_policies(asked.policies, add_default=not bare and DEFAULT_POLICY in own)
+        if not bare and DEFAULT_POLICY in own:
+            wanted = clean_policies(wanted, add_default=True)
     return tuple(name for name in wanted if name != DEFAULT_POLICY) if bare else wanted
 
 

@@ -18,11 +18,15 @@ The root of a mark is a token's hash, for the children below it, or that of an a
 token's cubbyhole.
 """
 
+from typing import Final
+
 from custody.base.clock import NANOSECOND
 from custody.base.codec import encode
 from custody.base.store import Rows, Table, Transaction
 from custody.token.entry import SPENT, TokenEntry, decode_entry
 
+_TOKEN: Final = Table.TOKEN  # looked up once: a member of an enum is dear to look up
+_EXPIRY: Final = Table.EXPIRY
 HASH = 32  # bytes
 TIME = 8
 SPENT_GRACE_NS = 120 * NANOSECOND  # longer than a request may take
@@ -50,7 +54,7 @@ def store(
     txn: Transaction, token_hash: bytes, entry: TokenEntry, before: TokenEntry | None = None
 ) -> None:
     """Write the entry, and its place in the expiry index in stead of that of `before`."""
-    txn.put(Table.TOKEN, token_hash, encode(entry))
+    txn.put(_TOKEN, token_hash, encode(entry))
     old = None if before is None else expiry_key(token_hash, before)
     new = expiry_key(token_hash, entry)
     if old == new:
@@ -58,7 +62,7 @@ def store(
     if old is not None:
         txn.delete(Table.EXPIRY, old)
     if new is not None:
-        txn.put(Table.EXPIRY, new, b"")
+        txn.put(_EXPIRY, new, b"")
 
 
 def expiry_key(token_hash: bytes, entry: TokenEntry) -> bytes | None:

@@ -9,6 +9,8 @@ Functions that revoke answer with the hashes that went, so that whoever composes
 what belongs to those tokens in the same transaction.
 """
 
+from typing import Final
+
 import msgspec
 
 from custody.base.clock import NANOSECOND
@@ -17,16 +19,8 @@ from custody.base.ids import Source
 from custody.base.store import Rows, Table, Transaction
 from custody.crypto.mac import Authenticator
 from custody.token import recall, roles
-from custody.token.entry import (
-    SPENT,
-    WRAPPING_POLICIES,
-    Created,
-    Handle,
-    Renewed,
-    Spec,
-    TokenEntry,
-    decode_entry,
-)
+from custody.token.asked import Created, Handle, Spec
+from custody.token.entry import SPENT, WRAPPING_POLICIES, Renewed, TokenEntry, decode_entry
 from custody.token.lifetime import Limits, Terms, ceiling, grant, lesser
 from custody.token.rows import (
     HASH,
@@ -39,6 +33,10 @@ from custody.token.rows import (
     store,
 )
 
+# Looked up once: a member of an enum is dear to look up.
+_TOKEN: Final = Table.TOKEN
+_ACCESSOR: Final = Table.ACCESSOR
+_CHILD: Final = Table.CHILD
 MAX_DEPTH = 32
 BATCH_SALT = 16  # random bytes that make each batch token another
 MAX_ORPHANED = 1_000  # descendants that one revoke_orphan may rewrite
@@ -73,17 +71,17 @@ def authenticate(rows: Rows, token_hash: bytes, now_ns: int) -> TokenEntry:
 def find(rows: Rows, token_hash: bytes, now_ns: int) -> TokenEntry | None:
     """As `authenticate`, but None when there is none, and a token in its last use is found."""
     memo = rows.memo
-    entry = memo(Table.TOKEN, token_hash, decode_entry)
+    entry = memo(_TOKEN, token_hash, decode_entry)
     if entry is None or 0 < entry.expires_ns <= now_ns:
         return None
-    recalls = recall.read(rows)
+    recalls = memo(_TOKEN, recall.PLACE, recall.decode_recalls) or recall.NONE
     if entry.era > recalls.era:
         raise recall.missing()
     waiting = recalls.waiting
     if waiting and recalls.cover(entry):
         return None
     for ancestor in entry.ancestors:
-        above = memo(Table.TOKEN, ancestor, decode_entry)
+        above = memo(_TOKEN, ancestor, decode_entry)
         if above is None or 0 < above.expires_ns <= now_ns or (waiting and recalls.cover(above)):
             return None
     return entry
@@ -140,29 +138,30 @@ def create(
     handle: Handle,
     parent: bytes | None,
     now_ns: int,
-    *,
-    chosen: bool = True,
+    good: TokenEntry | None = None,
 ) -> Created:
     """Store a new token below `parent` (its hash), or an orphan.
 
-    Raises PermissionDenied when the parent is no longer good, BadRequest when the tree would be
-    too deep or the id is taken. An id that somebody has `chosen` is taken as long as descendants of
-    a revoked bearer of it wait to be cleared: given out again it would bring them back to life.
+    `good` is the parent's entry where this transaction has authenticated it already. Raises
+    PermissionDenied when the parent is no longer good, BadRequest when the tree would be too deep
+    or the id is taken. An id that somebody has chosen is taken as long as descendants of a revoked
+    bearer of it wait to be cleared: given out again it would bring them back to life.
     """
     ancestors: tuple[bytes, ...] = ()
     if parent is not None:
-        ancestors = (parent, *authenticate(txn, parent, now_ns).ancestors)
+        above = authenticate(txn, parent, now_ns) if good is None else good
+        ancestors = (parent, *above.ancestors)
     if len(ancestors) > MAX_DEPTH:
         raise BadRequest(f"a token may have at most {MAX_DEPTH} ancestors")
     token_hash = handle.token_hash
-    taken = txn.get(Table.TOKEN, token_hash) is not None
-    if taken or (chosen and has_children(txn, token_hash)):
+    taken = txn.get(_TOKEN, token_hash) is not None
+    if taken or (handle.chosen and has_children(txn, token_hash)):
         raise BadRequest("cannot create a token with a duplicate ID")
     entry = _new_entry(spec, handle, ancestors, now_ns, era=recall.read(txn).era)
     store(txn, token_hash, entry)
-    txn.put(Table.ACCESSOR, handle.accessor_hash, token_hash)
+    txn.put(_ACCESSOR, handle.accessor_hash, token_hash)
     if ancestors:
-        txn.put(Table.CHILD, ancestors[0] + token_hash, b"")
+        txn.put(_CHILD, ancestors[0] + token_hash, b"")
     return Created(entry, token_hash)
 
 

@@ -15,7 +15,7 @@ from custody.testing.rows import MemoryRows
 from custody.testing.tokens import TokenBench, accessor_hash, token_hash
 from custody.token import format as formats
 from custody.token import service
-from custody.token.entry import Handle, Spec, root_spec
+from custody.token.asked import Handle, Spec, root_spec
 
 ROUTES = {route.pattern: route for route in ENGINE.routes}
 MOUNT = Mount(b"00000000", "auth/token/", "token", "acc", {}, 2_764_800, 2_764_800)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from custody.base.store import MAX_BATCH_BYTES, Table
 from custody.testing.tokens import TokenBench, accessor_hash, token_hash
 from custody.token import clearing, service
-from custody.token.entry import Spec
+from custody.token.asked import Spec
 from custody.token.rows import stamp
 
 

@@ -11,7 +11,8 @@ from custody.base.errors import BadRequest, PermissionDenied
 from custody.base.store import Table
 from custody.testing.tokens import TokenBench, accessor_hash, token_hash
 from custody.token import clearing, recall, recalling, service
-from custody.token.entry import SPENT, Spec
+from custody.token.asked import Spec
+from custody.token.entry import SPENT
 from custody.token.lifetime import Limits
 
 LIMITS = Limits(default_ttl=50, max_ttl=200)

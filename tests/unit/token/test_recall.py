@@ -6,7 +6,7 @@ from custody.base.errors import PermissionDenied, Unavailable
 from custody.base.store import StaleDecision, Table, Tampered
 from custody.testing.tokens import TokenBench, token_hash
 from custody.token import clearing, recall, recalling, service
-from custody.token.entry import Spec, root_spec
+from custody.token.asked import Spec, root_spec
 
 CREATE, ROLE = "auth/token/create", "auth/token/create/ci"
 

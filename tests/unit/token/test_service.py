@@ -7,7 +7,8 @@ from custody.base.store import Table
 from custody.crypto.mac import Authenticator
 from custody.testing.tokens import SALT, TokenBench, accessor_hash, token_hash
 from custody.token import clearing, recall, service
-from custody.token.entry import SPENT, Renewed, Spec, TokenEntry, decode_entry
+from custody.token.asked import Spec
+from custody.token.entry import SPENT, Renewed, TokenEntry, decode_entry
 from custody.token.lifetime import Limits
 from custody.token.rows import SPENT_GRACE_NS
 
