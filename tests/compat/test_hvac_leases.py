@@ -28,5 +28,15 @@ def test_leases_that_are_not_there(client: hvac.Client) -> None:
     assert client.sys.revoke_force("database/creds/x").status_code == 204
 
 
+def test_tokens_are_revoked_by_the_path_that_made_them(client: hvac.Client) -> None:
+    client.auth.token.create_or_update_role("prefix", orphan=True)
+    made = client.auth.token.create(role_name="prefix", policies=["default"])
+    token = made["auth"]["client_token"]
+    assert client.auth.token.lookup(token)["data"]["path"] == "auth/token/create/prefix"
+    assert client.sys.revoke_prefix("auth/token/create/prefix").status_code == 204
+    with pytest.raises(exceptions.Forbidden):
+        client.auth.token.lookup(token)
+
+
 def test_stepping_down(client: hvac.Client) -> None:
     assert client.sys.step_down().status_code == 204
