@@ -20,7 +20,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 import lmdb
 
@@ -43,19 +43,23 @@ Stamp = Callable[[int], None]
 ReadRows = Callable[[lmdb.Transaction], RawRows]
 
 
-class Job(NamedTuple):
+class Job:
     """A function to run and who waits for its value; nobody waits for what came by `later`."""
 
-    run: Callable[[RawTransaction], Any]
-    future: asyncio.Future[Any] | None
+    def __init__(
+        self, run: Callable[[RawTransaction], Any], future: asyncio.Future[Any] | None
+    ) -> None:
+        self.run: Final = run
+        self.future: Final = future
 
 
-class Outcome(NamedTuple):
+class Outcome:
     """What became of a job."""
 
-    job: Job
-    value: Any
-    error: Exception | None
+    def __init__(self, job: Job, value: object, error: Exception | None) -> None:
+        self.job: Final = job
+        self.value: Final = value
+        self.error: Final = error
 
 
 class Group:

@@ -37,9 +37,9 @@ def add_version(
         updated_ns=now_ns,
     )
     kept = _drop_oldest(grown, config)
-    for number in metadata.numbers:
-        if number < kept.numbers.start:
-            records.delete_payload(storage, object_id, number)
+    before = metadata.numbers
+    for number in range(before.start, min(before.stop, kept.numbers.start)):
+        records.delete_payload(storage, object_id, number)
     records.write_payload(storage, object_id, kept.current, payload)
     records.write_metadata(storage, object_id, kept)
     return kept
