@@ -143,7 +143,7 @@ class Broker:
             waiter.set_result(None)
             return waiter
         # All is encoded before any is added: an entry that cannot be leaves the batch whole.
-        records = [list(map(slot.encoder.encode, entries)) for slot in slots.values()]
+        records = [[slot.encoder.encode(each) for each in entries] for slot in slots.values()]
         batch = self._batch
         if batch is None:
             # From here on, not from when it is handed on: what gathers behind a slow device, or

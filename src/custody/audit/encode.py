@@ -144,7 +144,7 @@ class Encoder:
         if second != self._second:
             self._stamp = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.".encode()
             self._second = second
-        digits = str(ns - second * NANOSECOND + NANOSECOND).encode()  # ten: 1 and the fraction
+        digits = str(ns % NANOSECOND + NANOSECOND).encode()  # ten: 1 and the fraction
         return b"%b%bZ" % (self._stamp, digits[1:])
 
     def _frame(self, entry: RequestEntry) -> _Frame | None:
@@ -193,12 +193,17 @@ class Encoder:
         )
 
     def _short_response(self, entry: ResponseEntry, frame: _Frame) -> bytes:
-        """As `_response`, where there may be nothing in it but data."""
-        if entry.auth or entry.lease_id or entry.wrap or entry.warnings:
+        """As `_response`, put together of what is encoded; an answer without lease or wrapping."""
+        if entry.lease_id or entry.wrap:
             return self._response(entry)
-        if not entry.data:
-            return b"{%b}" % frame.mount
-        return b'{%b,"data":%b}' % (frame.mount, self._encoded(entry))
+        auth = data = warnings = b""
+        if entry.auth:
+            auth = b'"auth":%b,' % bytes(self._new_auth(entry.auth, entry.auth_token))
+        if entry.data:
+            data = b',"data":%b' % self._encoded(entry)
+        if entry.warnings:
+            warnings = b',"warnings":%b' % _json.encode(entry.warnings)
+        return b"{%b%b%b%b}" % (auth, frame.mount, data, warnings)
 
     def _encoded(self, entry: ResponseEntry) -> bytes:
         """What the record shows of the answer's data, from memory where a read has shown it before

@@ -3,9 +3,9 @@
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, Protocol
 
-NANOSECOND = 1_000_000_000
+NANOSECOND: Final = 1_000_000_000
 
 
 class Clock(Protocol):

@@ -255,6 +255,33 @@ def test_the_memory_of_callers_is_bounded(request_entry: RequestEntry) -> None:
     assert len(encoder._known) <= 4096  # noqa: SLF001  # the bound is what is tested
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"data": {"a": "planted", "b": [1, None]}},
+        {"auth_token": "planted"},
+        {"data": {"a": "planted"}, "auth_token": "planted", "warnings": ("one", "two")},
+        {"warnings": ("one",), "event_id": "event-1"},
+    ],
+)
+def test_what_is_put_together_is_what_is_encoded_whole(
+    answer: dict[str, Any], request_entry: RequestEntry, caller: Caller
+) -> None:
+    answer = answer | ({"auth": caller} if "auth_token" in answer else {})
+    whole = changed(request_entry, wrap_ttl=0)
+    shared = changed(whole, subject=whole)
+    encoder = Encoder(KEY, Format())
+    for first, second in (
+        (whole, shared),
+        (
+            ResponseEntry(time_ns=0, request=whole, **answer),
+            ResponseEntry(time_ns=0, request=shared, **answer),
+        ),
+    ):
+        assert encoder.encode(first) == encoder.encode(second)
+
+
 def read_again(entry: RequestEntry, data: dict[str, object]) -> ResponseEntry:
     """The answer to a read of which only the numbers under `version` are no secret."""
     asked = changed(
