@@ -91,7 +91,11 @@ COMMANDS = (
         (1, 1),
         (
             Flag("force", "Forget them even if the engine cannot revoke.", Kind.SWITCH, alias="f"),
-            Flag("prefix", "The argument is a path: all leases under it.", Kind.SWITCH),
+            Flag(
+                "prefix",
+                "The argument is a path: all leases under it, and the tokens that were made there.",
+                Kind.SWITCH,
+            ),
             Flag("sync", "Wait until it is done.", Kind.SWITCH),
         ),
     ),

@@ -139,6 +139,7 @@ def _irrevocable(request: Request) -> None:
 _RENEW: Final = {Op.WRITE: reads(renew, RenewFields)}
 _REVOKE: Final = {Op.WRITE: reads(revoke, RevokeFields)}
 _PREFIX: Final = {Op.WRITE: writes(revoke_prefix, PrefixFields, essential=True)}
+_PREFIXED: Final = "How the ids begin, or the paths of the requests that made the tokens."
 _LIST: Final = reads(list_leases, PageFields, access=Access.SUDO)
 
 ROUTES: Final = (
@@ -174,13 +175,13 @@ ROUTES: Final = (
     Route("leases/revoke/{url_lease_id...}", _REVOKE, help="Revoke a lease."),
     Route(
         "leases/revoke-prefix/{prefix...}", _PREFIX, access=Access.SUDO,
-        takes={"prefix": "How the ids begin."},
+        takes={"prefix": _PREFIXED},
         help="Revoke all leases below a prefix, and the tokens that were made there.",
     ),
     Route(
         "leases/revoke-force/{prefix...}", _PREFIX, access=Access.SUDO,
-        takes={"prefix": "How the ids begin."},
-        help="Forget all leases below a prefix, even where revoking them fails.",
+        takes={"prefix": _PREFIXED},
+        help="As leases/revoke-prefix, and forget leases even where revoking them fails.",
     ),
     Route(
         "leases/tidy",
@@ -193,12 +194,12 @@ ROUTES: Final = (
     Route("revoke/{url_lease_id...}", _REVOKE, help="The old path of leases/revoke."),
     Route(
         "revoke-prefix/{prefix...}", _PREFIX, access=Access.SUDO,
-        takes={"prefix": "How the ids begin."},
+        takes={"prefix": _PREFIXED},
         help="The old path of leases/revoke-prefix.",
     ),
     Route(
         "revoke-force/{prefix...}", _PREFIX, access=Access.SUDO,
-        takes={"prefix": "How the ids begin."},
+        takes={"prefix": _PREFIXED},
         help="The old path of leases/revoke-force.",
     ),
 )  # fmt: skip
