@@ -70,7 +70,10 @@ def _more_headers(reply: Reply) -> list[Header]:
 
 def _written(answer: Answer, reply: Reply) -> bytes:
     """The body: an `Envelope`, only put together where it holds nothing but data in JSON."""
-    if not answer.text or answer.raw or answer.top or answer.warnings or reply.auth or reply.wrap:
+    if (
+        not answer.text or reply.recorded is not None  # it would be in that text
+        or answer.raw or answer.top or answer.warnings or reply.auth or reply.wrap
+    ):  # fmt: skip
         return _encode(_body(answer, reply)) + b"\n"
     return (
         b'{"request_id":"%b","lease_id":"","renewable":false,"lease_duration":%b,"data":%b,'

@@ -82,6 +82,28 @@ def test_escaping_changes_no_value(data: dict[str, str]) -> None:
     assert not {*b"<>&"} & {*body}
 
 
+@given(
+    st.dictionaries(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8"))),
+    st.integers(min_value=0, max_value=2**31),
+    st.lists(st.sampled_from(["w", "<"]), max_size=2).map(tuple),
+)
+def test_data_that_are_in_json_already_make_the_same_answer(
+    data: dict[str, str], seconds: int, warnings: tuple[str, ...]
+) -> None:
+    reply = Reply(data=data, lease_duration=seconds)
+    anew, made = [
+        encode_answer(Answer("i", 200, reply, warnings, text=text))
+        for text in (b"", msgspec.json.encode(data))
+    ]
+    assert made == anew
+
+
+def test_what_is_for_the_record_alone_is_not_answered() -> None:
+    reply = Reply(data={"found": 1}, recorded={"accessor": "a"})
+    body = encode_answer(Answer("i", 200, reply, text=b'{"found":1,"accessor":"a"}'))[2]
+    assert msgspec.json.decode(body)["data"] == {"found": 1}
+
+
 def test_warnings_are_null_or_a_list() -> None:
     answer = Answer("i", 200, Reply(), warnings=("w",))
     assert msgspec.json.decode(encode_answer(answer)[2])["warnings"] == ["w"]
