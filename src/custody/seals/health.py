@@ -25,10 +25,13 @@ _log = logging.getLogger(__name__)
 class SealHealth:
     """What is known of one seal; None: there is none that could be asked, and nothing to fear."""
 
-    def __init__(self, seal: Seal | None, clock: Clock, source: Source) -> None:
+    def __init__(
+        self, seal: Seal | None, clock: Clock, source: Source, patience: float = PATIENCE
+    ) -> None:
         self._seal = seal
         self._clock = clock
         self._source = source
+        self._patience = patience
         self.unhealthy_ns = 0  # since when it does not answer; 0: it does, as far as is known
 
     async def look(self) -> float:
@@ -36,7 +39,7 @@ class SealHealth:
         if self._seal is None:
             return SELDOM
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 await self._try(self._seal)
         except TimeoutError:
             return self._failed("it is silent")

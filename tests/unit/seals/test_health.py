@@ -7,15 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from custody.base.ids import SystemSource
-from custody.seals import health
-from custody.seals.health import OFTEN, SELDOM, SealHealth
+from custody.seals.health import OFTEN, PATIENCE, SELDOM, SealHealth
 from custody.testing.seal import MemoryKMS
 from custody.testing.server import HandClock
 
 
-def make(kms: MemoryKMS | None) -> tuple[SealHealth, HandClock]:
+def make(kms: MemoryKMS | None, patience: float = PATIENCE) -> tuple[SealHealth, HandClock]:
     clock = HandClock()
-    return SealHealth(kms, clock, SystemSource()), clock
+    return SealHealth(kms, clock, SystemSource(), patience), clock
 
 
 def out_of_reach(kms: MemoryKMS) -> None:
@@ -59,12 +58,9 @@ async def test_a_seal_that_answers_again_is_healthy() -> None:
     assert (await known.look(), known.unhealthy_ns) == (SELDOM, 0)
 
 
-async def test_a_seal_that_is_silent_is_not_waited_for_without_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(health, "PATIENCE", 0.05)
+async def test_a_seal_that_is_silent_is_not_waited_for_without_end() -> None:
     kms = MemoryKMS()
-    known, _ = make(kms)
+    known, _ = make(kms, patience=0.05)
     kms.fall_silent()
     async with asyncio.timeout(5):
         assert await known.look() == OFTEN

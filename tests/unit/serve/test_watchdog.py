@@ -11,25 +11,11 @@ import pytest
 from custody.base.clock import NANOSECOND
 from custody.serve.page import Page, create
 from custody.serve.watchdog import Patience, Watchdog, places
+from custody.testing.server import HandClock
 
 PATIENCE = Patience(write=15 * NANOSECOND, beat=30 * NANOSECOND, start=300 * NANOSECOND)
-TICK = NANOSECOND // 2
+TICK = 0.5  # seconds
 WORKER = 2
-
-
-class BootClock:
-    """A clock that stands at `ns`."""
-
-    def __init__(self, ns: int) -> None:
-        self.ns = ns
-
-    def now_ns(self) -> int:
-        """Not used."""
-        return self.ns
-
-    def boot_ns(self) -> int:
-        """The set time."""
-        return self.ns
 
 
 class Watched:
@@ -37,14 +23,14 @@ class Watched:
 
     def __init__(self, page: Page) -> None:
         self.slot = page.slot(WORKER)
-        self.clock = BootClock(10**12)
+        self.clock = HandClock()
         self.dog = Watchdog(page, self.clock, PATIENCE)
         self.dog.look([WORKER])
 
     def passes(self, seconds: float) -> None:
         """So much time, in which the watchdog looks."""
-        for _ in range(int(seconds * NANOSECOND) // TICK):
-            self.clock.ns += TICK
+        for _ in range(int(seconds / TICK)):
+            self.clock.advance(TICK)
             self.dog.look([WORKER])
 
     def hangs(self) -> bool:
@@ -98,7 +84,7 @@ def test_time_in_which_the_supervisor_did_not_look_is_not_held_against_anyone(
     watched: Watched,
 ) -> None:
     watched.passes(10)
-    watched.clock.ns += 3600 * NANOSECOND  # all were stopped, or the machine slept
+    watched.clock.advance(3600)  # all were stopped, or the machine slept
     watched.dog.look([WORKER])
     watched.passes(18)
     assert not watched.hangs()
@@ -145,7 +131,7 @@ def test_a_writer_that_begins_one_write_after_another_is_not_stuck(watched: Watc
 def test_a_write_that_was_stopped_with_all_the_node_is_not_stuck(watched: Watched) -> None:
     watched.slot.stamp(7)
     watched.passes(1)
-    watched.clock.ns += 3600 * NANOSECOND
+    watched.clock.advance(3600)
     watched.passes(1)
     assert not watched.dog.writes_too_long(WORKER)
 
