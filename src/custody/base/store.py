@@ -97,7 +97,10 @@ class Commit:
 
 
 class RawTransaction(RawRows, Protocol):
-    """A snapshot that may be changed; what it writes it also reads."""
+    """A snapshot that may be changed; what it writes it also reads.
+
+    The barrier, which is compiled, takes a store's to be a `storage.overlay.Overlay`.
+    """
 
     @property
     def commit(self) -> Commit:

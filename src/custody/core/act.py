@@ -141,7 +141,7 @@ class Act:
         return wrap.wrapped(txn, self._desk, case.call, case.request, reply)
 
     async def commit(self, job: Callable[[BarrierTransaction], T], *, essential: bool = False) -> T:
-        """Commit `job` if its decision still stands, with the row that remembers its record."""
+        """Commit `job` if its decision still stands, with the note that remembers its record."""
         case = self._case
         written: list[BarrierTransaction] = []
 

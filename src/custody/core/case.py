@@ -21,8 +21,8 @@ Reads = Mapping[bytes, bytes | None]  # a read-set: raw key → ciphertext, None
 class Standing:
     """One caller on one path: everything about a request that does not differ from the next.
 
-    `reads` are the rows that it rests on, `tokens` those of them that are
-    tokens. It is good before `until_ns` (0: for ever).
+    `reads` are the rows that it rests on, `tokens` those of them that are tokens. It is good before
+    `until_ns` (0: for ever).
     """
 
     def __init__(  # noqa: PLR0913 one for each field
