@@ -88,7 +88,7 @@ def connection(options: Options, environment: Environment, *, with_token: bool) 
     given = _given_address(options, environment)
     socket = given.removeprefix(_UNIX) if given.startswith(_UNIX) else ""
     if not socket and given.startswith(_UNIX):
-        raise UsageError("the server's address names no socket: write it as unix:///run/vault.sock")
+        raise UsageError("the server's address names no socket: write it as unix:///run/api.sock")
     address = urlsplit(_BY_SOCKET) if socket else _address(given)
     return Connection(
         address=address,

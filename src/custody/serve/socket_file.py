@@ -17,6 +17,8 @@ from custody.serve.settings import SocketFile
 class Bound:
     """A listening socket at a path, which workers share: no second one can be bound there."""
 
+    _identity: tuple[int, int] | None = None  # of the file, once it is made
+
     def __init__(self, file: SocketFile, backlog: int) -> None:
         """Raises OSError."""
         self._path = Path(file.path)
@@ -51,8 +53,6 @@ class Bound:
         except OSError:
             return None
         return found.st_dev, found.st_ino
-
-    _identity: tuple[int, int] | None = None
 
 
 def _make_room(path: Path) -> None:
