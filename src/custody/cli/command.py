@@ -141,7 +141,8 @@ class Context:
         return 0
 
     def show_answer(self, answer: Mapping[str, Any]) -> int:
-        """Print a response envelope, its warnings apart, or the -field of it; exit code."""
+        """Print an answer, its warnings apart, or the -field of it; exit code."""
+        answer = output.enveloped(answer)
         if self.is_table:
             self.warn_of(answer)
         name = self.options.text("field")

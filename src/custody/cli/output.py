@@ -16,6 +16,7 @@ from custody.cli.yaml import to_yaml
 _GLUE = "    "
 _ENVELOPE = ("request_id", "lease_id", "lease_duration", "renewable", "data", "warnings")
 _ENVELOPE_IF_SET = ("auth", "wrap_info", "mount_type")
+_BARE = {"request_id": "", "lease_id": "", "lease_duration": 0, "renewable": False}
 _DURATIONS = ("period", "ttl", "duration")
 _MARGIN = 78  # columns of running text
 
@@ -146,6 +147,14 @@ def by_key(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: by_key(value[key]) for key in sorted(value)}
     return [by_key(item) for item in value] if isinstance(value, list) else value
+
+
+def enveloped(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An answer in its envelope: one that comes without, as that of sys/health, is data."""
+    parts = (answer.get(name) for name in (*_ENVELOPE, *_ENVELOPE_IF_SET))
+    if any(part not in (None, "", 0) for part in parts):
+        return answer
+    return {**_BARE, "data": answer}
 
 
 def envelope(answer: Mapping[str, Any]) -> dict[str, Any]:

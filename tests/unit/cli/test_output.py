@@ -86,6 +86,23 @@ def test_json_is_what_the_standard_library_writes(value: Any) -> None:
     assert json.loads(output.to_json(value)) == value
 
 
+def test_an_answer_without_an_envelope_is_shown_as_data() -> None:
+    bare = {"initialized": True, "sealed": False}
+    assert output.envelope(output.enveloped(bare)) == {
+        "request_id": "", "lease_id": "", "lease_duration": 0, "renewable": False, "data": bare,
+        "warnings": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"request_id": "1"}, {"data": {}}, {"auth": {"client_token": "t"}}, {"warnings": ["w"]}],
+)
+def test_an_answer_with_an_envelope_is_left_as_it_is(part: dict[str, Any]) -> None:
+    answer = {"data": None, "lease_id": "", "renewable": False, **part}
+    assert output.enveloped(answer) is answer
+
+
 def test_json_keeps_every_digit() -> None:
     text = '{"n": 1.50, "big": 12345678901234567890.123456789}'
     assert output.to_json(json.loads(text, parse_float=Decimal)) == text
