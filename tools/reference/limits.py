@@ -15,6 +15,7 @@ from custody.system.cubbyhole import MAX_PATH
 from custody.system.policies import MAX_BODY
 from custody.token.cidr import MAX_NETWORKS
 from custody.token.format import MAX_BATCH_LENGTH, MAX_LENGTH
+from custody.token.recall import MAX_RECALLS
 from custody.token.service import MAX_DEPTH
 from tools.reference import markdown
 
@@ -58,6 +59,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
     yield "an id that a caller chooses for a token", f"{MAX_LENGTH} characters", "400"
     yield "a batch token", f"{MAX_BATCH_LENGTH:,} characters", "400"
     yield "networks that a token is bound to", str(MAX_NETWORKS), "400"
+    yield "paths whose tokens were revoked and wait to be cleared", str(MAX_RECALLS), "503"
 
 
 _PAGED = "400, which asks for `limit` and `after`"
