@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from custody.audit import record
 from custody.audit.entry import RequestEntry
 from custody.base.errors import CustodyError
 from custody.core.call import Call
@@ -18,11 +19,22 @@ from custody.token.entry import TokenEntry
 Reads = Mapping[bytes, bytes | None]  # a read-set: raw key → ciphertext, None where there is none
 
 
+class Shown:
+    """What audit records show of a decision: whom it was about, where, and what was said."""
+
+    def __init__(
+        self, caller: record.Caller | None, mount: record.Mount | None, said: record.Decision | None
+    ) -> None:
+        self.caller: Final = caller
+        self.mount: Final = mount
+        self.said: Final = said
+
+
 class Standing:
     """One caller on one path: everything about a request that does not differ from the next.
 
     `reads` are the rows that it rests on, `tokens` those of them that are tokens. It is good before
-    `until_ns` (0: for ever).
+    `until_ns` (0: for ever). `shown` is there once it was recorded.
     """
 
     def __init__(  # noqa: PLR0913 one for each field
@@ -59,6 +71,7 @@ class Standing:
         self.reads: Final = reads
         self.tokens: Final = tokens
         self.until_ns: Final = until_ns
+        self.shown: Shown | None = None
 
     def __repr__(self) -> str:
         return f"Standing({self.operation!r})"

@@ -28,7 +28,7 @@ from custody.base.store import Rows, Table
 from custody.core import batch, mounts, upgrading, views, wrap
 from custody.core import help as help_pages
 from custody.core.call import Call
-from custody.core.case import Case, Outcome, Standing
+from custody.core.case import Case, Outcome, Shown, Standing
 from custody.core.confine import MountStorage, SystemRows
 from custody.core.damage import named
 from custody.core.desk import Desk
@@ -323,18 +323,16 @@ class Gate:
         )
 
     def _entry(self, call: Call, draft: Draft, error: str = "") -> RequestEntry:
-        caller = None
-        if draft.token is not None:
-            caller = self._callers.of(draft.token).audit_caller(draft.token_hash)
+        shown = self._shown(call, draft)
         return RequestEntry(
             time_ns=draft.now_ns,
             id=call.id,
             operation=draft.operation or call.op.value,
             path=call.path,
             client_token=call.token.reveal() if call.token is not None else "",
-            caller=caller,
-            mount=None if draft.mount is None else self._audit_mounts.of(draft.mount),
-            decision=self._said(call, draft),
+            caller=shown.caller,
+            mount=shown.mount,
+            decision=shown.said,
             data=call.body or call.query or None,
             remote_address=call.remote_address,
             remote_port=call.remote_port,
@@ -349,6 +347,20 @@ class Gate:
             clear_numbers=NO_KEYS if draft.match is None else draft.match.route.clear_numbers,
             subject=draft.standing,
         )
+
+    def _shown(self, call: Call, draft: Draft) -> Shown:
+        """The parts of the entry that follow from the decision, kept with one that stands."""
+        standing = draft.standing
+        if standing is not None and standing.shown is not None:
+            return standing.shown
+        caller = None
+        if draft.token is not None:
+            caller = self._callers.of(draft.token).audit_caller(draft.token_hash)
+        mount = None if draft.mount is None else self._audit_mounts.of(draft.mount)
+        shown = Shown(caller, mount, self._said(call, draft))
+        if standing is not None:
+            standing.shown = shown
+        return shown
 
     def _said(self, call: Call, draft: Draft) -> record.Decision | None:
         """What the policies said; with a denial, which of their rules came near to allowing it."""
