@@ -77,7 +77,8 @@ class Page:
         words[_SEQUENCE] += 1
 
     def write_stamp(self, number: int) -> int:
-        """When that slot's running write transaction began (boot time, ns); 0: none runs."""
+        """When that slot's running write transaction began (boot time, ns), negative while it is
+        synced; 0: none runs."""
         return self._words[_offset(number) + _STAMP]
 
     def beats(self, number: int) -> int:
@@ -117,7 +118,7 @@ class Slot:
         return self._page.started_ns
 
     def stamp(self, boot_ns: int) -> None:
-        """A write transaction began at `boot_ns`; 0: it ended."""
+        """A write transaction began at `boot_ns`; the same negative: it syncs; 0: it ended."""
         self._words[self._offset + _STAMP] = boot_ns
 
     def beat(self) -> None:

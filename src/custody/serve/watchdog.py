@@ -33,10 +33,12 @@ class Patience:
     in batches of milliseconds, what waits for a disk or the network has threads or is awaited. So
     `beat` is that and a machine that is thirty times slower. Before its first beat a process loads
     its code and opens the store. A write ends with a sync, which took ten seconds on a disk that
-    others kept busy: to end the process then helps nobody, since the next one waits as long.
+    others kept busy: to end the process then helps nobody, since the next one waits as long, and
+    ends the reads of all its clients. `sync` is for a library that would never come back.
     """
 
     write: int = 15 * NANOSECOND
+    sync: int = 300 * NANOSECOND
     beat: int = 30 * NANOSECOND
     start: int = 300 * NANOSECOND
 
@@ -60,7 +62,7 @@ class _Still(NamedTuple):
 
 
 class _Watched(NamedTuple):
-    """One process: its beats, and when its running write began."""
+    """One process: its beats, and when its running write began (negative: it syncs)."""
 
     beats: _Still = _Still()
     write: _Still = _Still()
@@ -99,7 +101,8 @@ class Watchdog:
     def writes_too_long(self, slot: int) -> bool:
         """Whether its process has held the store's write lock for too long, by the last look."""
         write = self._watched.get(slot, _Watched()).write
-        return write.value != 0 and write.ns > self._patience.write
+        limit = self._patience.sync if write.value < 0 else self._patience.write
+        return write.value != 0 and write.ns > limit
 
 
 def places(told: str) -> str:

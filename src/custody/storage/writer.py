@@ -80,8 +80,9 @@ class Group:
 class Writer:
     """Owns the write transactions of one environment in this process; serves one event loop.
 
-    `stamp` is told the boot time at which the write lock was obtained, and 0 when it was given
-    back: whoever watches over this process sees a writer that is stuck.
+    `stamp` is told the boot time at which the write lock was obtained, the same below zero once all
+    that is left is up to the disk, and 0 when the lock was given back: whoever watches over this
+    process sees a writer that is stuck.
     """
 
     def __init__(self, env: lmdb.Environment, read: ReadRows, stamp: Stamp, clock: Clock) -> None:
@@ -144,7 +145,8 @@ class Writer:
     def _commit(self, group: Group) -> None:
         """One transaction: get the lock, have the group run, sync. Raises lmdb.Error."""
         transaction = group.transaction = self._env.begin(write=True)
-        self._stamp(self._clock.boot_ns())
+        began_ns = self._clock.boot_ns()
+        self._stamp(began_ns)
         try:
             if transaction.get(SUCCESSOR) is not None:
                 raise Unavailable("the store was replaced by another; try again")
@@ -153,6 +155,7 @@ class Writer:
                 if group.loop.is_closed():
                     return
             if group.failure is None and group.written:
+                self._stamp(-began_ns)
                 transaction.commit()
         finally:
             transaction.abort()  # does nothing after a commit

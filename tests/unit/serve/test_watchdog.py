@@ -13,7 +13,9 @@ from custody.serve.page import Page, create
 from custody.serve.watchdog import Patience, Watchdog, places
 from custody.testing.server import HandClock
 
-PATIENCE = Patience(write=15 * NANOSECOND, beat=30 * NANOSECOND, start=300 * NANOSECOND)
+PATIENCE = Patience(
+    write=15 * NANOSECOND, sync=300 * NANOSECOND, beat=30 * NANOSECOND, start=300 * NANOSECOND
+)
 TICK = 0.5  # seconds
 WORKER = 2
 
@@ -126,6 +128,19 @@ def test_a_writer_that_begins_one_write_after_another_is_not_stuck(watched: Watc
         watched.slot.stamp(began)
         watched.passes(0.5)
         assert not watched.dog.writes_too_long(WORKER)
+
+
+def test_a_writer_that_waits_for_its_disk_gets_longer(watched: Watched) -> None:
+    watched.slot.stamp(7)
+    watched.passes(14)
+    watched.slot.stamp(-7)
+    watched.passes(300.5)
+    assert not watched.dog.writes_too_long(WORKER)
+    watched.passes(0.5)
+    assert watched.dog.writes_too_long(WORKER)
+    watched.slot.stamp(0)
+    watched.passes(0.5)
+    assert not watched.dog.writes_too_long(WORKER)
 
 
 def test_a_write_that_was_stopped_with_all_the_node_is_not_stuck(watched: Watched) -> None:

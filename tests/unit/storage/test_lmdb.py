@@ -126,7 +126,7 @@ def test_a_killed_writer_gives_its_lock_and_its_reader_back(tmp_path: Path) -> N
     asyncio.run(run())
 
 
-def test_the_stamp_is_set_while_the_lock_is_held_and_cleared_after(tmp_path: Path) -> None:
+def test_the_stamp_tells_of_the_lock_and_of_the_sync_and_is_cleared_after(tmp_path: Path) -> None:
     stamps: list[int] = []
     during: list[int] = []
 
@@ -142,7 +142,7 @@ def test_the_stamp_is_set_while_the_lock_is_held_and_cleared_after(tmp_path: Pat
         assert before <= during[0] <= SystemClock().boot_ns()
 
     asyncio.run(run())
-    assert stamps == [during[0], 0]
+    assert stamps == [during[0], -during[0], 0]
 
 
 def test_the_stamp_is_cleared_when_a_job_fails_too(tmp_path: Path) -> None:
