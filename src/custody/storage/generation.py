@@ -19,7 +19,7 @@ from custody.base.errors import StorageFull, Unavailable
 from custody.base.store import RawRows, RawTransaction, Table
 from custody.storage import layout
 from custody.storage.overlay import Overlay
-from custody.storage.space import FreeSpace
+from custody.storage.space import FreeSpace, is_full
 
 T = TypeVar("T")
 
@@ -116,7 +116,9 @@ class LMDBGeneration:
         try:
             with self._env.begin(write=True) as transaction:
                 yield transaction
-        except (lmdb.MapFullError, lmdb.DiskError) as error:
+        except lmdb.Error as error:
+            if not is_full(error):
+                raise
             raise StorageFull(f"the file system of {self.path} is full") from error
 
 

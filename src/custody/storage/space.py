@@ -1,10 +1,26 @@
-"""The low-water mark: below it new data is refused, while deleting and revoking go on."""
+"""The low-water mark: below it new data is refused, while deleting and revoking go on.
 
+And what a write says that found no room: a quota, or a limit on a file's size, is such a thing too.
+"""
+
+import errno
 import os
 from pathlib import Path
+from typing import Final
+
+import lmdb
 
 from custody.base.clock import NANOSECOND, Clock
 from custody.base.errors import StorageFull
+
+_LIMITS: Final = frozenset((errno.EDQUOT, errno.EFBIG))
+
+
+def is_full(error: Exception) -> bool:
+    """Whether a write failed since there was no room for it."""
+    if isinstance(error, lmdb.MapFullError | lmdb.DiskError):
+        return True
+    return isinstance(error, lmdb.Error) and getattr(error, "code", 0) in _LIMITS
 
 
 class FreeSpace:

@@ -29,6 +29,7 @@ from custody.base.errors import StorageFull, Unavailable
 from custody.base.store import RawRows, RawTransaction
 from custody.storage.generation import SUCCESSOR
 from custody.storage.overlay import Grouped, Overlay
+from custody.storage.space import is_full
 
 PANIC = 4  # exit status
 MAX_JOBS = 512
@@ -247,9 +248,7 @@ def _failure(error: Exception, path: str) -> Exception:
         # opens it anew. What was acknowledged is synced; what was not is nobody's.
         _log.critical("LMDB gave up on %s; this process ends", path)
         os._exit(PANIC)
-    if isinstance(error, lmdb.MapFullError | lmdb.DiskError):
-        return StorageFull(f"the file system of {path} is full")
-    return error
+    return StorageFull(f"the file system of {path} is full") if is_full(error) else error
 
 
 def _tell(loop: asyncio.AbstractEventLoop, outcome: Outcome, failure: Exception | None) -> None:

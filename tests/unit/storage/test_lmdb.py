@@ -186,6 +186,46 @@ def test_a_full_map_fails_those_in_the_commit_and_nobody_after(tmp_path: Path) -
     asyncio.run(run())
 
 
+_LIMITED = """
+import asyncio, os, resource, signal, sys
+from pathlib import Path
+from custody.base.clock import SystemClock
+from custody.base.errors import StorageFull
+from custody.storage.lmdb import LMDBStore
+
+def put(key, value):
+    return lambda raw: raw.put(key, value)
+
+async def main():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    store = LMDBStore.open(
+        Path(sys.argv[1]), stamp=lambda _: None, clock=SystemClock(), low_water=0
+    )
+    await store.write(put(b"before", b""))
+    size = os.stat(store.path / "data.mdb").st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    try:
+        await store.write(put(b"large", bytes(1 << 20)))
+    except StorageFull as error:
+        print(*error.messages)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    await store.write(put(b"after", b""))
+    with store.snapshot() as rows:
+        print([key for key in (b"before", b"large", b"after") if rows.get(key) is not None])
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_limit_on_what_may_be_written_is_as_a_full_disk(tmp_path: Path) -> None:
+    with python(_LIMITED, str(tmp_path)) as limited:
+        told, _ = limited.communicate(timeout=60)
+    lines = told.splitlines()
+    assert lines[0].endswith("is full")
+    assert lines[1] == "[b'before', b'after']"
+
+
 def test_what_was_accepted_is_committed_before_the_store_closes(tmp_path: Path) -> None:
     async def run() -> None:
         store = open_store(tmp_path)
