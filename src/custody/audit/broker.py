@@ -3,6 +3,10 @@
 All records of one turn of the event loop go to each device as one batch. A device that fails is
 counted, told in the log, and tried again with the next batch; one that hangs is passed over until
 it is back.
+
+A large record takes long to make. Where many were made in one turn, that turn would outlast the
+patience of whoever watches the process, and the deadline of all that is recorded in it. So after
+one, the broker is `crowded` until the turn is over: who has a request to begin waits till then.
 """
 
 import asyncio
@@ -25,6 +29,7 @@ from custody.base.ids import Source, new_uuid
 
 DEADLINE_NS: Final = 2 * NANOSECOND
 _QUIET_NS: Final = 60 * NANOSECOND
+_LARGE: Final = 64 * 1024  # bytes of a record
 _GRACE_TURNS: Final = 4  # from a thread's answer to its batch being settled, and one more
 _log = logging.getLogger(__name__)
 
@@ -111,6 +116,7 @@ class Broker:
         self._open: deque[_Batch] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._running: set[asyncio.Future[None]] = set()
+        self.crowded = False  # a large record was made in this turn of the event loop
 
     def use(self, table: AuditTable) -> None:
         """Record to the devices of `table` from now on; returns at once if it is the same object.
@@ -144,6 +150,9 @@ class Broker:
             return waiter
         # All is encoded before any is added: an entry that cannot be leaves the batch whole.
         records = [[slot.encoder.encode(each) for each in entries] for slot in slots.values()]
+        if len(records[0][-1]) > _LARGE and not self.crowded:
+            self.crowded = True
+            loop.call_soon(self._next_turn)
         batch = self._batch
         if batch is None:
             # From here on, not from when it is handed on: what gathers behind a slow device, or
@@ -235,6 +244,9 @@ class Broker:
         if kind is None:
             raise BadRequest(f'unknown backend type: "{config.type}"')
         return kind.make(path, config.options, self._clock, self._source)
+
+    def _next_turn(self) -> None:
+        self.crowded = False
 
     def _flush(self) -> None:
         """Hand on what has gathered, unless no device has kept the batch before that yet.

@@ -1,5 +1,6 @@
 """The ordered steps of a request, on one screen: admit, act, record, answer."""
 
+import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
@@ -49,6 +50,8 @@ class Pipeline:
 
     async def handle(self, call: Call) -> Answer:
         """The answer to `call`. Raises CustodyError; every outcome is on an audit device first."""
+        while self._broker.crowded:  # noqa: ASYNC110 until the turn is over, not for an event
+            await asyncio.sleep(0)
         for _ in range(ATTEMPTS):
             try:
                 return await self._answer(call)

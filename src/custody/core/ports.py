@@ -124,6 +124,11 @@ class Journal(Protocol):
 class Devices(Protocol):
     """The audit devices, as `custody.audit.broker.Broker` has them."""
 
+    @property
+    def crowded(self) -> bool:
+        """Whether this turn of the event loop has had a large record: let the next one come."""
+        ...
+
     def use(self, table: AuditTable) -> None:
         """Record to the devices of `table` from now on."""
         ...

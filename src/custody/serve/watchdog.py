@@ -29,12 +29,13 @@ _PLACE: Final = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+) in (?P<na
 class Patience:
     """How many nanoseconds are waited for a process.
 
-    Nothing holds an event loop for a second: bodies are of 32 MiB at most, work on the store goes
-    in batches of milliseconds, what waits for a disk or the network has threads or is awaited. So
-    `beat` is that and a machine that is thirty times slower. Before its first beat a process loads
-    its code and opens the store. A write ends with a sync, which took ten seconds on a disk that
-    others kept busy: to end the process then helps nobody, since the next one waits as long, and
-    ends the reads of all its clients. `sync` is for a library that would never come back.
+    Nothing holds an event loop for a second: bodies are of 2 MiB at most where they are read whole,
+    a turn makes one large audit record, work on the store goes in batches of milliseconds, what
+    waits for a disk or the network has threads or is awaited. So `beat` is that and a machine that
+    is thirty times slower. Before its first beat a process loads its code and opens the store. A
+    write ends with a sync, which took ten seconds on a disk that others kept busy: to end the
+    process then helps nobody, since the next one waits as long, and ends the reads of all its
+    clients. `sync` is for a library that would never come back.
     """
 
     write: int = 15 * NANOSECOND

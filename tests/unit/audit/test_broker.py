@@ -440,3 +440,15 @@ def test_closing_finishes_what_was_taken(request_entry: RequestEntry) -> None:
         assert len(bench.devices["a/"].kept) == 1
 
     asyncio.run(run())
+
+
+async def test_after_a_large_record_the_broker_is_crowded_until_the_turn_is_over(
+    request_entry: RequestEntry,
+) -> None:
+    bench = Bench("a/")
+    for data, crowded in (({"k": "v" * 100_000}, False), ({"k": ["v"] * 1000}, True)):
+        kept = bench.broker.record(changed(request_entry, data=data))
+        assert bench.broker.crowded is crowded
+        await asyncio.sleep(0)
+        assert bench.broker.crowded is False
+        await kept

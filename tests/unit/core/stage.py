@@ -56,6 +56,11 @@ class ActingBroker:
         self.contains, self.close = broker.contains, broker.close
         self._hooks: list[tuple[str, Hook]] = []
 
+    @property
+    def crowded(self) -> bool:
+        """As the broker is."""
+        return self._broker.crowded
+
     def upon(self, path: str, hook: Hook) -> None:
         """Await `hook` once, as soon as the record of a request to `path` is kept."""
         self._hooks.append((path, hook))

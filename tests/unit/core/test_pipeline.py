@@ -1,5 +1,6 @@
 """Admit, act, record, answer: what happens when a step fails or the ground moves between two."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -29,6 +30,18 @@ def refuse_responses(stage: Stage, path: str) -> None:
     stage.recorder.refuses = lambda record: (
         record["type"] == "response" and record["request"]["path"] == path
     )
+
+
+async def test_large_records_are_made_in_a_turn_of_the_event_loop_each() -> None:
+    for more, together in ((1, True), (1000, False)):
+        async with Stage() as stage:
+            stage.start()
+            body = {"text": SECRET, "more": ["a"] * more}
+            asked = [stage.call("POST", PATH, token=stage.root_token, body=body) for _ in range(9)]
+            answers = await asyncio.gather(*asked)
+            assert {answer.status for answer in answers} == {204}
+            recorded = {count for _, _, count in stage.probe.calls}
+            assert (len(recorded) == 1) is together
 
 
 async def test_a_read_whose_response_is_not_recorded_discloses_nothing() -> None:
