@@ -75,6 +75,18 @@ def test_what_the_server_writes_is_where_the_unit_lets_it(tmp_path: Path) -> Non
     assert read.audit[0].options["file_path"].startswith(f"/var/log/{settings()['LogsDirectory']}/")
 
 
+def test_what_the_server_asks_of_the_kernel_is_let_through() -> None:
+    """`@privileged` holds chown, and `@resources` the limits: what is said last counts."""
+    filters = [
+        line.partition("=")[2].split()
+        for line in UNIT.read_text().splitlines()
+        if line.startswith("SystemCallFilter=")
+    ]
+    refusing = max(place for place, names in enumerate(filters) if names[0].startswith("~"))
+    allowed = {name for names in filters[refusing + 1 :] for name in names}
+    assert allowed == {"chown", "fchownat", "prlimit64", "setrlimit"}
+
+
 def test_a_port_below_1024_is_not_promised_to_capabilities_in_users_of_its_own() -> None:
     """With PrivateUsers=true binding port 443 is refused, whatever capabilities the unit has."""
     assert settings()["PrivateUsers"] == "true"
