@@ -26,6 +26,8 @@ compile() {
 compile "$@" --output-file=requirements/runtime.txt pyproject.toml
 compile "$@" --output-file=requirements/dev.txt --extra=dev \
   --constraint=requirements/runtime.txt pyproject.toml requirements/build.in
+compile "$@" --output-file=requirements/compile.txt --constraint=requirements/dev.txt \
+  requirements/build.in requirements/compile.in
 
 if grep -nE '://|/(home|opt|root|tmp|usr)/' requirements/*.txt; then
   echo "lock: an address or a path of this machine is in the files above" >&2

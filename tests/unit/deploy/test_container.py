@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from mkdocs.utils.yaml import yaml_load
 
+from custody.base.duration import parse_seconds
 from custody.cli.flags import parse
 from custody.cli.tree import COMMANDS
+from custody.serve.keys import TOP
 
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
@@ -40,6 +43,12 @@ def only(name: str, holding: str = "") -> str:
     return words
 
 
+def pinned(name: str) -> dict[str, str]:
+    """The version of each package in one of the locked lists."""
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
+
+
 def test_every_instruction_is_one_that_we_mean() -> None:
     assert {name for name, _ in instructions()} <= KNOWN
 
@@ -49,10 +58,10 @@ def test_it_runs_as_another_user_than_root_by_number() -> None:
     assert (int(user), int(group)) > (0, 0)
     names = [name for name, _ in last_stage()]
     assert "RUN" not in names[names.index("USER") :]  # nothing is installed as that user
-    owner = re.search(r"-o (\d+) -g (\d+) (.*)", only("RUN", "install -d"))
-    assert owner is not None
-    assert (owner[1], owner[2]) == (user, group)
-    assert json.loads(only("VOLUME")) == owner[3].split()
+    made = re.findall(r"install -d -m \d+ -o (\d+) -g (\d+) ([^&]*)", only("RUN", "install -d"))
+    assert {(owner, members) for owner, members, _ in made} == {(user, group)}
+    places = [place for _, _, names in made for place in names.split()]
+    assert places == [*json.loads(only("VOLUME")), "/run/custody"]
 
 
 def test_what_is_copied_is_there_and_reaches_the_builder() -> None:
@@ -105,12 +114,32 @@ def test_nothing_secret_is_in_the_image() -> None:
 
 
 def test_the_composition_has_a_read_only_root_and_no_capabilities() -> None:
-    text = (ROOT / "deploy" / "compose.yaml").read_text()
-    for line in ("read_only: true", "cap_drop: [ALL]", "no-new-privileges:true", "core: 0"):
-        assert line in text
-    assert f'user: "{only("USER")}"' in text
-    for place in json.loads(only("VOLUME")):
-        assert re.search(rf"- \w+:{re.escape(place)}$", text, re.MULTILINE)
+    composed = yaml_load((ROOT / "deploy" / "compose.yaml").read_text())
+    service = composed["services"]["custody"]
+    closed = {
+        "cap_drop": ["ALL"],
+        "mem_swappiness": 0,
+        "read_only": True,
+        "security_opt": ["no-new-privileges:true"],
+        "user": only("USER"),
+    }
+    assert {name: service.get(name) for name in closed} == closed
+    assert service["ulimits"]["core"] == 0
+    assert not service.keys() & {"privileged", "cap_add", "environment", "env_file", "command"}
+
+
+def test_the_composition_keeps_what_the_image_writes() -> None:
+    composed = yaml_load((ROOT / "deploy" / "compose.yaml").read_text())
+    mounts = [words.split(":") for words in composed["services"]["custody"]["volumes"]]
+    kept = {words[1] for words in mounts if words[0] in composed["volumes"]}
+    assert kept == set(json.loads(only("VOLUME")))
+
+
+def test_the_composition_gives_a_stop_more_time_than_the_server_takes() -> None:
+    service = yaml_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]["custody"]
+    assert parse_seconds(service["stop_grace_period"]) > parse_seconds(
+        TOP["shutdown_timeout"].default
+    )
 
 
 def test_the_base_is_one_argument_with_a_full_name_for_both_stages() -> None:
@@ -131,8 +160,22 @@ def test_pythons_own_library_is_compiled_since_a_read_only_root_can_keep_nothing
 
 
 def test_nothing_that_installs_packages_is_left_in_the_image() -> None:
-    lines = " ".join(words for name, words in instructions() if name == "RUN")
-    assert "pip uninstall --yes pip setuptools" in lines
+    runs = [words for name, words in instructions() if name == "RUN"]
+    assert any("python3 -m venv --without-pip /opt/custody" in words for words in runs)
+    assert only("COPY", "--from=build").split()[1:] == ["/opt/custody", "/opt/custody"]
+
+
+def test_what_compiles_is_locked_as_it_is_for_work_on_it() -> None:
+    compiles, works = pinned("compile"), pinned("dev")
+    assert {"mypy", "setuptools"} <= compiles.keys()
+    assert {name: works[name] for name in compiles} == compiles
+
+
+def test_what_does_not_change_with_the_program_is_made_before_it_is_copied() -> None:
+    """So that a new build leaves those layers as they are."""
+    names = [name for name, _ in last_stage()]
+    program = last_stage().index(("COPY", only("COPY", "--from=build")))
+    assert "RUN" not in names[program:]
 
 
 def test_every_shell_line_is_one_that_a_shell_reads() -> None:
