@@ -5,7 +5,8 @@
 
 It is run by runc: read-only, as the image's user, without capabilities, on a network of its own,
 and spoken to by the image's own `custody`. One that does not keep what it was given over a stop and
-a start is no image: the exit status is 1. Only root may run it.
+a start is no image, nor is one that interprets what it should have compiled, keeps no audit records
+in its volume, or shows a secret: the exit status is 1. Only root may run it.
 """
 
 import json
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,16 @@ from typing import Any, Final
 
 from tests.certificates import self_signed
 
+from tools import compile as compiled
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 NAME: Final = "custody"
 PATIENCE: Final = 30.0  # seconds for a start or a stop
+VALUE: Final = "what-nobody-else-may-read"
+# What the modules named as arguments were loaded from, a line each.
+_LOADED: Final = (
+    "import importlib, sys\nfor name in sys.argv[1:]: print(importlib.import_module(name).__file__)"
+)
 _CAPABILITIES: Final = ("bounding", "effective", "inheritable", "permitted", "ambient")
 
 
@@ -72,6 +80,7 @@ class Bundle:
     """What runc runs, and what is in the image's configuration beside it."""
 
     directory: Path
+    volumes: Mapping[str, Path]  # by their place in the container
     health: list[str]
     signal: str
 
@@ -79,6 +88,11 @@ class Bundle:
     def log(self) -> Path:
         """What the container says."""
         return self.directory / "log"
+
+    @property
+    def audit(self) -> Path:
+        """The audit file, where deploy/custody.hcl has it."""
+        return self.volumes["/var/log/custody"] / "audit.log"
 
 
 def bundle(directory: Path, root: Path, config: Mapping[str, Any]) -> Bundle:
@@ -119,7 +133,7 @@ def bundle(directory: Path, root: Path, config: Mapping[str, Any]) -> Bundle:
         _bind(tls, "/etc/custody/tls", "ro"),
     ]
     path.write_text(json.dumps(spec))
-    return Bundle(directory, config["Healthcheck"]["Test"][1:], config["StopSignal"])
+    return Bundle(directory, volumes, config["Healthcheck"]["Test"][1:], config["StopSignal"])
 
 
 def _bind(source: Path, place: str, mode: str) -> dict[str, Any]:
@@ -130,17 +144,45 @@ def try_out(image: Bundle) -> None:
     """Start it twice, with a stop between. Raises NotAnImage."""
     image.directory.chmod(0o711)  # its user passes through
     with running(image):
+        is_compiled()
         made = json.loads(asked("operator", "init", "-key-shares=1", "-key-threshold=1",
                                 "-format=json"))  # fmt: skip
         share, token = made["unseal_keys_b64"][0], made["root_token"]
         asked("operator", "unseal", share)
         asked("secrets", "enable", "-version=2", "-path=secret", "kv", token=token)
-        asked("kv", "put", "secret/app", "password=kept", token=token)
+        asked("kv", "put", "secret/app", f"password={VALUE}", token=token)
     with running(image):
         asked("operator", "unseal", share)
         found = asked("kv", "get", "-field=password", "secret/app", token=token)
-        if found.strip() != "kept":
+        if found.strip() != VALUE:
             raise NotAnImage("what was written before the stop is not there after it")
+        shows_none(image, (share, token, VALUE))
+
+
+def is_compiled() -> None:
+    """The container's Python takes the compiled modules. Raises NotAnImage."""
+    modules = [f"custody.{name.replace('/', '.')}" for name in compiled.names()]
+    loaded = run(*runc("exec", container_name(), "python3", "-c", _LOADED, *modules)).splitlines()
+    interpreted = [path for path in loaded if not path.endswith(".so")]
+    if interpreted:
+        raise NotAnImage(f"it interprets {interpreted}")
+
+
+def shows_none(image: Bundle, secrets: Iterable[str]) -> None:
+    """What was asked is on record, and no secret is on it, in the log or with a process.
+
+    Raises NotAnImage.
+    """
+    shown = {"its audit file": image.audit.read_text(), "its log": image.log.read_text()}
+    if '"secret/data/app"' not in shown["its audit file"]:
+        raise NotAnImage("the audit file in its volume does not say what was read")
+    for process in json.loads(run(*runc("ps", "--format=json", container_name()))):
+        for name in ("cmdline", "environ"):
+            path = Path("/proc", str(process), name)
+            shown[str(path)] = path.read_text(errors="replace")
+    places = [place for place, text in shown.items() if any(one in text for one in secrets)]
+    if places:
+        raise NotAnImage(f"there are secrets in {places}")
 
 
 @contextmanager
