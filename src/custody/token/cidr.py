@@ -50,6 +50,8 @@ def check(networks: Sequence[str], address: str) -> None:
 
 
 def _within(where: IPv4Address | IPv6Address, text: str) -> bool:
+    if not text:  # of a token that was bound to the address of a Unix socket
+        return False
     network = _network(text)
     return where.version == network.version and where in network
 

@@ -23,6 +23,7 @@ _NOT_ASSIGNABLE: Final = frozenset(WRAPPING_POLICIES)
 _UNSAFE: Final = re.compile(r"[^a-zA-Z0-9-]")
 _NO_ROLE: Final = TokenRole(name="")
 _ALIAS_IDLE = "There are no entities in this version: the entity alias ties the token to none."
+_NO_ADDRESS = "the role binds tokens to the caller's address, and who asks by a socket has none"
 _ID_GUESSABLE = "A custom ID is only as hard to guess as the text that was chosen."
 _ID_IDLE = "A batch token has no ID that could be chosen: the ID was ignored."
 
@@ -243,10 +244,17 @@ def _both(what: str, seconds: int) -> str:
 
 
 def _networks(role: TokenRole, remote: str, *, lasting: bool) -> tuple[str, ...]:
-    """From where the token may be used; a root token that never expires, from anywhere."""
+    """From where the token may be used; a root token that never expires, from anywhere.
+
+    Raises BadRequest where it is to be bound to an address that is not there.
+    """
     if lasting:
         return ()
-    return (remote,) if role.strictly_bind_ip else role.bound_cidrs
+    if not role.strictly_bind_ip:
+        return role.bound_cidrs
+    if not remote:
+        raise BadRequest(_NO_ADDRESS)
+    return (remote,)
 
 
 def _seconds(name: str, value: object) -> int:

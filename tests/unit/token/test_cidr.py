@@ -53,3 +53,9 @@ def test_an_address_is_inside_or_refused(address: str, *, inside: bool) -> None:
         cidr.check(networks, address)
     assert caught.value.listed == ("permission denied",)
     assert caught.value.recorded == "permission denied: the token is bound to other networks"
+
+
+def test_what_is_bound_to_no_address_is_refused_from_everywhere() -> None:
+    for address in ("10.0.0.1", "::1", ""):
+        with pytest.raises(cidr.OutsideNetwork):
+            cidr.check(("",), address)

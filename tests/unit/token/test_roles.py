@@ -225,6 +225,15 @@ def test_networks_bind_all_but_a_root_token_that_never_expires() -> None:
     assert strict.spec.bound_cidrs == ("10.0.0.9",)
 
 
+def test_no_token_is_bound_to_the_address_of_a_caller_who_has_none() -> None:
+    role = TokenRole(name="r", strictly_bind_ip=True)
+    by_socket = Way(path="auth/token/create/r", sudo=True, role=role, remote="")
+    with pytest.raises(BadRequest, match="who asks by a socket has none"):
+        plan(ROOT, Asked(policies=("x",)), by_socket, LIMITS)
+    made_ = plan(ROOT, Asked(policies=("root",)), by_socket, LIMITS)  # it is bound to nothing
+    assert made_.spec.bound_cidrs == ()
+
+
 def test_an_allowed_alias_is_taken_and_its_lack_of_effect_told() -> None:
     plan_ = made({"allowed_entity_aliases": ("e*",)}, policies=("x",), entity_alias="E2")
     assert any("entity alias" in warning for warning in plan_.warnings)
