@@ -159,8 +159,8 @@ class LMDBStore:
     ) -> asyncio.Future[T]:
         """Run `job` in the next commit; its value comes once that has been synced.
 
-        Raises what `job` raises, StorageFull, Unavailable when closed, and lmdb.Error for a
-        commit that failed.
+        Raises what `job` raises, StorageFull, and Unavailable when closed or for a commit that
+        failed.
         """
         if self._closed:
             raise Unavailable("the store is closed")

@@ -248,7 +248,12 @@ def _failure(error: Exception, path: str) -> Exception:
         # opens it anew. What was acknowledged is synced; what was not is nobody's.
         _log.critical("LMDB gave up on %s; this process ends", path)
         os._exit(PANIC)
-    return StorageFull(f"the file system of {path} is full") if is_full(error) else error
+    if is_full(error):
+        return StorageFull(f"the file system of {path} is full")
+    if isinstance(error, lmdb.Error):  # it is answered and recorded like any refusal
+        _log.error("a commit to %s failed: %s", path, error)
+        return Unavailable("the store could not write; see the server's log, and try again")
+    return error
 
 
 def _tell(loop: asyncio.AbstractEventLoop, outcome: Outcome, failure: Exception | None) -> None:
