@@ -2,17 +2,16 @@
 
 import socket
 import struct
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.unit.cli.accepting import Accepting, found, head_of
 
 CLI = Callable[..., tuple[int, str, str]]
 _BODY = b'{"data": {"seen": "twice"}}'
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 
 
-class Silent:
+class Silent(Accepting):
     """Ends the first connections at once, in one way or another, and answers on the next."""
 
     def __init__(self) -> None:
@@ -20,26 +19,13 @@ class Silent:
         self.reset = False
         self.said = b""  # before it hangs up
         self.methods: list[str] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self) -> None:
-        while True:
-            try:
-                link, _ = self.listener.accept()
-            except OSError:
-                return
-            with link:
-                self.answer(link)
+        super().__init__()
+        self.address = f"http://127.0.0.1:{self.port}"
 
     def answer(self, link: socket.socket) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += link.recv(4096)
-        self.methods.append(head.split()[0].decode())
+        self.methods.append(head_of(link).split()[0].decode())
         if len(self.methods) > self.hang_ups:
-            link.sendall(_ANSWER)
+            link.sendall(found(_BODY))
             return
         link.sendall(self.said)
         if self.reset:
@@ -73,6 +59,6 @@ def test_a_write_is_never_sent_again(cli: CLI, silent: Silent) -> None:
 
 
 def test_nor_is_a_read_that_was_answered_in_part(cli: CLI, silent: Silent) -> None:
-    silent.said = _ANSWER[:-5]
+    silent.said = found(_BODY)[:-5]
     code, _, _ = cli("read", "secret/a", env={"CUSTODY_ADDR": silent.address})
     assert (code, silent.methods) == (2, ["GET"])

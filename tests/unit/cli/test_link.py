@@ -10,37 +10,26 @@ from typing import Any
 
 import pytest
 from tests.certificates import client_of, self_signed
+from tests.unit.cli.accepting import Accepting, found, head_of
 
 CLI = Callable[..., tuple[int, str, str]]
 
 
-class Proxy:
+class Proxy(Accepting):
     """Notes the head of each request; carries CONNECT through, answers others itself."""
 
     def __init__(self) -> None:
         self.heads: list[str] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://user:pass%21@127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.serve, daemon=True).start()
+        super().__init__()
+        self.address = f"http://user:pass%21@127.0.0.1:{self.port}"
 
-    def serve(self) -> None:
-        while True:
-            try:
-                link, _ = self.listener.accept()
-            except OSError:
-                return
-            with link:
-                head = b""
-                while b"\r\n\r\n" not in head:
-                    head += link.recv(4096)
-                self.heads.append(head.decode())
-                if head.startswith(b"CONNECT"):
-                    self.carry(link, head.split()[1].decode())
-                else:
-                    body = b'{"data": {"by": "proxy"}}'
-                    link.sendall(
-                        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-                    )
+    def answer(self, link: socket.socket) -> None:
+        head = head_of(link)
+        self.heads.append(head.decode())
+        if head.startswith(b"CONNECT"):
+            self.carry(link, head.split()[1].decode())
+        else:
+            link.sendall(found(b'{"data": {"by": "proxy"}}'))
 
     def carry(self, link: socket.socket, where: str) -> None:
         host, _, port = where.rpartition(":")
