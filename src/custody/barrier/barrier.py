@@ -6,7 +6,7 @@ every change that enters is encrypted, logged and summed in the commit that make
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from custody.barrier.keyring import Keyring
 from custody.barrier.keys import Keys
@@ -19,7 +19,6 @@ from custody.base.clock import Clock
 from custody.base.errors import Sealed
 from custody.base.ids import Source
 from custody.base.store import RawRows, RawTransaction, Store, Table, Tampered, Transaction
-from custody.storage.overlay import Overlay  # noqa: TC001 compiled: the class is there at run time
 
 T = TypeVar("T")
 
@@ -86,7 +85,7 @@ class Barrier:
         flags = ESSENTIAL if essential else 0
 
         def job(raw: RawTransaction) -> T:
-            transaction = BarrierTransaction(cast("Overlay", raw), self._open(), self._source)
+            transaction = BarrierTransaction(raw, self._open(), self._source)
             transaction.verify(expect)
             value = fn(transaction)
             transaction.finish(time_ns, request_id, flags)
@@ -101,7 +100,7 @@ class Barrier:
             keys = self._keys
             if keys is None:
                 return  # sealed meanwhile: what this would have cleared, the next unseal does
-            transaction = BarrierTransaction(cast("Overlay", raw), keys, self._source, _UNLOGGED)
+            transaction = BarrierTransaction(raw, keys, self._source, _UNLOGGED)
             fn(transaction)
             transaction.finish(0, "", 0)
 

@@ -1,5 +1,7 @@
 """Writing through the barrier: encrypts at once, then logs, counts and sums what was changed."""
 
+from typing import cast
+
 from custody.barrier.digest import Change
 from custody.barrier.keys import Keys
 from custody.barrier.meta import SealChange
@@ -11,9 +13,10 @@ from custody.base.store import (
     MAX_KEY,
     MAX_TRANSACTION_BYTES,
     MAX_TRANSACTION_KEYS,
+    RawTransaction,
     Table,
 )
-from custody.storage.overlay import Overlay
+from custody.storage.overlay import Overlay  # noqa: TC001 compiled: the class is there at run time
 
 
 class BarrierTransaction(Reader):
@@ -23,10 +26,10 @@ class BarrierTransaction(Reader):
                  "_source", "_tables", "slip")  # fmt: skip
 
     def __init__(
-        self, layer: Overlay, keys: Keys, source: Source, tables: frozenset[Table] = ENCRYPTED
+        self, raw: RawTransaction, keys: Keys, source: Source, tables: frozenset[Table] = ENCRYPTED
     ) -> None:
-        super().__init__(layer, keys.envelopes, keys.memo)
-        self._layer = layer
+        super().__init__(raw, keys.envelopes, keys.memo)
+        self._layer = cast("Overlay", raw)  # as all are; compiled, this is a direct call
         self._keys = keys
         self._source = source
         self._tables = tables

@@ -122,15 +122,14 @@ class Act:
 
     async def _deliver(self, reply: Reply | None) -> Reply | None:
         """Wrap the answer of an action that is done: no decision that changed undoes it."""
-        written: list[BarrierTransaction] = []
 
-        def job(txn: BarrierTransaction) -> Reply | None:
+        def job(txn: BarrierTransaction) -> tuple[Reply | None, BarrierTransaction]:
             answer = self._wrapped(txn, reply)
-            self._remember(txn, written)
-            return answer
+            self._remember(txn)
+            return answer, txn
 
-        answer = await self.parts.barrier.write(job, request_id=self._case.call.id)
-        self._note(written)
+        answer, txn = await self.parts.barrier.write(job, request_id=self._case.call.id)
+        self._keep_slip(txn)
         return answer
 
     def _wrapped(self, txn: Transaction, reply: Reply | None) -> Reply | None:
@@ -143,36 +142,35 @@ class Act:
     async def commit(self, job: Callable[[BarrierTransaction], T], *, essential: bool = False) -> T:
         """Commit `job` if its decision still stands, with the note that remembers its record."""
         case = self._case
-        written: list[BarrierTransaction] = []
 
-        def remembered(txn: BarrierTransaction) -> tuple[T, TokenEntry | None]:
+        def remembered(
+            txn: BarrierTransaction,
+        ) -> tuple[T, TokenEntry | None, BarrierTransaction]:
             used = self._pay(txn)
             value = job(txn)
-            self._remember(txn, written)
-            return value, used
+            self._remember(txn)
+            return value, used, txn
 
-        value, self.used = await self.parts.barrier.write(
+        value, self.used, txn = await self.parts.barrier.write(
             remembered,
             expect=self._expect,
             request_id=case.call.id,
             essential=essential or case.action.essential or case.call.op is Op.DELETE,
         )
-        self._note(written)
+        self._keep_slip(txn)
         return value
 
-    def _remember(self, txn: BarrierTransaction, written: list[BarrierTransaction]) -> None:
-        """Keep what tells of this commit, if it is one, and which transaction it is."""
-        written.clear()  # of a run whose commit failed
+    def _remember(self, txn: BarrierTransaction) -> None:
+        """Leave what tells of this commit in it, if it is one."""
         if txn.changed:
             outbox.remember(txn, _commit(self._case))
-            written.append(txn)
             if not self._began_ns:
                 self._began_ns = self.parts.clock.boot_ns()
 
-    def _note(self, written: list[BarrierTransaction]) -> None:
-        for txn in written:
-            if txn.slip is not None:
-                self.slips.append(txn.slip)
+    def _keep_slip(self, txn: BarrierTransaction) -> None:
+        """`txn` is committed: keep what its note is taken away by."""
+        if txn.slip is not None:
+            self.slips.append(txn.slip)
 
     def _pay(self, txn: Transaction) -> TokenEntry | None:
         """Count this request's one use; once it is counted, the token must still be there."""

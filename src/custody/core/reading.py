@@ -6,7 +6,7 @@ wait for the device and one snapshot in each read.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from custody.base.errors import CustodyError, NotFound
 from custody.base.store import Rows
@@ -16,7 +16,6 @@ from custody.core.desk import NO_TOKEN, Desk
 from custody.plugin.request import Reply
 from custody.plugin.route import BODIED, Op
 
-_bare: Final[dict[type[Any], bool]] = {}  # whether a typed body may be without any field
 _SPELLINGS: Final = frozenset(("list", "scan", "help"))  # of the verb, not fields
 
 
@@ -44,11 +43,8 @@ def bind(case: Case) -> None:
     action, request = case.action, case.request
     source: Mapping[str, object] = request.raw if case.call.op in BODIED else request.query
     unknown: list[str] = []
-    kind = action.body
-    if kind is not None and not source and _may_be_bare(kind):
-        request.body = kind()
-    elif kind is not None:
-        request.body, unknown = kind.read(source)
+    if action.body is not None:
+        request.body, unknown = action.body.read(source)
     elif not action.free:
         unknown = sorted(source)
     if not unknown:
@@ -64,14 +60,6 @@ def bind(case: Case) -> None:
             "Endpoint replaced the value of these parameters with the values captured from the "
             f"endpoint's path: [{' '.join(captured)}]"
         )
-
-
-def _may_be_bare(kind: type[Any]) -> bool:
-    """Whether none of the fields is required: then there is nothing to read where none is given."""
-    bare = _bare.get(kind)
-    if bare is None:
-        bare = _bare[kind] = not kind.required()
-    return bare
 
 
 def _filtered(case: Case, reply: Reply | None) -> Reply | None:

@@ -52,17 +52,12 @@ class Recalls(Record, frozen=True, kw_only=True):
         return any(recall.covers(entry) for recall in self.waiting)
 
 
-NONE: Final = Recalls()
-
-
-def decode_recalls(data: bytes) -> Recalls:
-    """The content of the row. What `memo` is given to remember by."""
-    return decode(Recalls, data)
+_NONE: Final = Recalls()
 
 
 def read(rows: Rows) -> Recalls:
     """What is recalled now."""
-    return rows.memo(Table.TOKEN, PLACE, decode_recalls) or NONE
+    return rows.memo(Table.TOKEN, PLACE, _decode) or _NONE
 
 
 def missing() -> Tampered:
@@ -96,6 +91,10 @@ def forget(txn: Transaction, era: int) -> None:
     recalls = read(txn)
     waiting = tuple(each for each in recalls.waiting if each.era > era)
     txn.put(Table.TOKEN, PLACE, encode(replace(recalls, waiting=waiting)))
+
+
+def _decode(data: bytes) -> Recalls:
+    return decode(Recalls, data)
 
 
 def _within(path: str, prefix: str) -> bool:

@@ -74,7 +74,7 @@ def find(rows: Rows, token_hash: bytes, now_ns: int) -> TokenEntry | None:
     entry = memo(_TOKEN, token_hash, decode_entry)
     if entry is None or 0 < entry.expires_ns <= now_ns:
         return None
-    recalls = memo(_TOKEN, recall.PLACE, recall.decode_recalls) or recall.NONE
+    recalls = recall.read(rows)
     if entry.era > recalls.era:
         raise recall.missing()
     waiting = recalls.waiting
