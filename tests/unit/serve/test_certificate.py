@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.certificates import self_signed
@@ -136,3 +137,22 @@ def test_where_no_process_can_be_started_nothing_is_taken_unproven(tls: TLS) -> 
     assert done.stdout.endswith(
         "they cannot be served: it cannot be tried: No such file or directory\n"
     )
+
+
+_WATCHED = """
+import atexit, runpy, sys
+atexit.register(print, "taken down")
+print("tried", flush=True)
+runpy.run_module("custody.serve.trial", run_name="__main__")
+"""
+
+
+def test_a_trial_ends_before_python_is_taken_down_under_the_servers_threads(tls: TLS) -> None:
+    done = subprocess.run(  # noqa: S603 our own interpreter
+        [sys.executable, "-c", _WATCHED],
+        input=msgspec.json.encode(tls),
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout == b"tried\n"
