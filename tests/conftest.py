@@ -10,6 +10,8 @@ from tests.harness import Server
 from tools import compile as compiled
 
 _ROOT_ONLY = "needs_root"
+_TESTS = Path(__file__).parent
+_LOADING = frozenset({"crash", "integration"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,8 +28,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", text)
 
 
+@pytest.hookimpl(tryfirst=True)  # the groups' names go into the tests' ids after this
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, and count as deselected, what only root can do."""
+    """Leave out, and count as deselected, what only root can do; deal the rest out in groups.
+
+    Tests that load servers run one after the other within their directory, all others by file.
+    """
+    for item in items:
+        place = item.path.relative_to(_TESTS)
+        group = place.parts[0] if place.parts[0] in _LOADING else str(place)
+        item.add_marker(pytest.mark.xdist_group(group))
     if os.geteuid() == 0:
         return
     left_out = [item for item in items if item.get_closest_marker(_ROOT_ONLY)]
