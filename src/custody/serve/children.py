@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from custody.serve import control, handoff
+from custody.serve import control, handoff, placement
 from custody.serve.handoff import Handoff
 from custody.serve.listeners import Sockets
 from custody.serve.settings import Settings
@@ -108,6 +108,7 @@ class Nursery:
             listeners=list(listeners),
             settings=self.settings if role == CUSTODIAN else self.settings.without_keys(),
             shut=role == CUSTODIAN and shut,
+            processor=self._processor(slot) if role == WORKER else placement.ANY,
         )
         try:
             process = self._execute(given)
@@ -117,6 +118,11 @@ class Nursery:
         finally:
             os.close(ready)
         return Child(role, slot, process, os.pidfd_open(process.pid), life, now_ns)
+
+    def _processor(self, slot: int) -> int:
+        if not self.settings.pin_workers:
+            return placement.ANY
+        return placement.processor(slot, self.settings.workers, os.sched_getaffinity(0))
 
     def _execute(self, given: Handoff) -> "subprocess.Popen[bytes]":
         """The process of a handoff, with the descriptors that it names and no others."""

@@ -179,6 +179,7 @@ class _Reader:
             audit=self._audit(),
             seals=self._faults.of(self._seals, []),
             workers=fields.number("workers", _default_workers(), 1, MAX_WORKERS),
+            pin_workers=fields.flag("pin_workers", default=True),
             api_addr=fields.text("api_addr"),
             cluster_name=fields.text("cluster_name"),
             log_level=fields.choice("log_level", TOP["log_level"].default, LEVELS),

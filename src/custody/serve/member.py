@@ -18,7 +18,7 @@ import uvloop
 from custody.barrier.keyring import Keyring
 from custody.base import log
 from custody.core.node import Node
-from custody.serve import handoff, wire
+from custody.serve import handoff, placement, wire
 from custody.serve.channel import Channel, open_channel
 from custody.serve.handoff import BAD_CONFIGURATION, Handoff
 from custody.serve.journal import Journal
@@ -113,6 +113,7 @@ async def _until_gone(channel: Channel) -> None:
 def start(run: Callable[[Member], Awaitable[None]]) -> None:
     """The process of a member: argv[1] is the handoff's descriptor. Does not return."""
     given = handoff.enter(sys.argv[1])
+    placement.keep_to(given.processor)
 
     async def main() -> None:
         try:

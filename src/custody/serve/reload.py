@@ -13,8 +13,8 @@ from custody.serve.settings import Listener, Settings
 
 _CHUNK = 1 << 16
 # What a process cannot change while it runs: the store is open, the sockets are bound.
-_FIXED = ("data_path", "low_water", "workers", "cluster_name", "api_addr", "default_lease_ttl",
-          "max_lease_ttl", "seals")  # fmt: skip
+_FIXED = ("data_path", "low_water", "workers", "pin_workers", "cluster_name", "api_addr",
+          "default_lease_ttl", "max_lease_ttl", "seals")  # fmt: skip
 
 
 def board() -> int:

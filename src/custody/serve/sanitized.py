@@ -64,6 +64,7 @@ def sanitized(settings: Settings) -> Mapping[str, Any]:
             for one in settings.audit
         ],
         "workers": settings.workers,
+        "pin_workers": settings.pin_workers,
         "shutdown_timeout": settings.drain,
     }
 

@@ -200,4 +200,5 @@ class Configuration(TypedDict):
     unsafe_allow_api_audit_creation: bool
     unsafe_cross_namespace_identity: bool
     workers: int
+    pin_workers: bool
     shutdown_timeout: float
