@@ -38,4 +38,5 @@ def test_a_processor_that_is_not_there_changes_nothing_and_is_told(
     placement.keep_to(1023)
     placement.keep_to(placement.ANY)
     assert os.sched_getaffinity(0) == before
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
     assert caplog.messages == ["does not keep to processor 1023: Invalid argument"]
