@@ -14,6 +14,7 @@ tls_disable = true
 x_forwarded_for_authorized_addrs = "127.0.0.0/8"
 x_forwarded_for_reject_not_present = false
 max_request_size = 8192
+max_request_json_strings = 100
 custom_response_headers {
   "default" = { "Strict-Transport-Security" = ["max-age=1"] }
   "403"     = { "X-Denied" = ["yes"] }
@@ -98,3 +99,11 @@ def test_only_clients_with_a_certificate_of_the_authority_are_taken(tmp_path: Pa
             ):
                 client.call("GET", "sys/health")
         server.expect(200, "GET", "sys/health")
+
+
+def test_json_of_more_texts_than_the_listener_takes_is_refused(proxied: Server) -> None:
+    with proxied.client() as client:
+        client.headers["X-Forwarded-For"] = "203.0.113.9"
+        client.expect(200, "PUT", "secret/data/x", {"data": {"list": ["x"] * 98}})
+        answer = client.expect(400, "PUT", "secret/data/x", {"data": {"list": ["x"] * 99}})
+    assert "exceeded maximum number of strings" in answer.body["errors"][0]

@@ -42,6 +42,11 @@ def _rows() -> Iterator[tuple[str, str, str]]:
     yield "a path below `/v1/`", f"{limits.MAX_API_PATH_BYTES:,} bytes", "400"
     yield "a segment of a path", f"{limits.MAX_SEGMENT_BYTES} bytes", "400"
     yield "nesting of a JSON body", f"{limits.MAX_JSON_DEPTH} levels", "400"
+    yield (
+        "names and texts in a JSON body",
+        f"{limits.MAX_JSON_STRINGS:,} (`max_request_json_strings`)",
+        "400",
+    )
     yield "any body", _bytes(limits.MAX_BODY_BYTES), "413"
     yield "the body that holds a policy", _bytes(MAX_BODY), "413"
     yield "the name of a policy", f"{MAX_NAME} bytes", "400"

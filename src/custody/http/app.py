@@ -14,6 +14,7 @@ from custody.http.errors import INTERNAL, status_of
 from custody.http.limits import (
     BODY_DEADLINE_SECONDS,
     MAX_BODY_BYTES,
+    MAX_JSON_STRINGS,
     Disconnected,
     Receive,
     Upload,
@@ -100,11 +101,16 @@ class App:
         source: Source,
         max_body: int = MAX_BODY_BYTES,
         body_seconds: float = BODY_DEADLINE_SECONDS,
+        max_strings: int = MAX_JSON_STRINGS,
     ) -> None:
-        """`max_body` bytes are taken at most, whatever a route would, and within `body_seconds`."""
+        """`max_body` bytes are taken at most, whatever a route would, and within `body_seconds`.
+
+        JSON may hold `max_strings` names and texts.
+        """
         self._pipeline = pipeline
         self._source = source
         self._max_body = max_body
+        self._max_strings = max_strings
         self._deadlines = Deadlines(body_seconds)
         self.in_flight = 0
         self.closing = False  # ask clients to connect anew: another acceptor takes over
@@ -222,7 +228,7 @@ class App:
             return min(self._max_body, self._pipeline.body_limit(target.path, headers.token))
 
         body = await read_body(receive, headers.content_length, limit, self._deadlines)
-        return read_object(body, headers.content_type, target.op)
+        return read_object(body, headers.content_type, target.op, self._max_strings)
 
     def _wrap_ttl(self, target: Target, text: str) -> int:
         return 0 if self._pipeline.ignores_wrapping(target.path) else read_wrap_ttl(text)

@@ -18,6 +18,7 @@ SMALL_BODY_BYTES: Final = 4 * KIB  # up to this nobody is asked how much the rou
 BODY_DEADLINE_SECONDS: Final = 30.0
 UPLOAD_RATE: Final = 16 * KIB  # bytes a second
 MAX_JSON_DEPTH: Final = 64
+MAX_JSON_STRINGS: Final = 1000  # names and texts, each of which a record holds as a hash
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

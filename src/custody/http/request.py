@@ -22,6 +22,7 @@ from custody.http.limits import (
     MAX_API_PATH_BYTES,
     MAX_HEADER_BYTES,
     MAX_JSON_DEPTH,
+    MAX_JSON_STRINGS,
     MAX_PATH_BYTES,
     MAX_SEGMENT_BYTES,
 )
@@ -253,8 +254,13 @@ def _flag(query: Mapping[str, str], name: str) -> bool:
     raise BadRequest
 
 
-def read_object(body: bytes, content_type: str, op: Op) -> Mapping[str, Any]:
-    """The JSON object or form in `body`; empty is {}. Raises BadRequest, UnsupportedMediaType."""
+def read_object(
+    body: bytes, content_type: str, op: Op, max_strings: int = MAX_JSON_STRINGS
+) -> Mapping[str, Any]:
+    """The JSON object or form in `body`; empty is {}. Raises BadRequest, UnsupportedMediaType.
+
+    JSON may hold `max_strings` names and texts.
+    """
     media = content_type.partition(";")[0].strip().lower()
     if op is Op.PATCH:
         _check_patch(media)
@@ -262,7 +268,13 @@ def read_object(body: bytes, content_type: str, op: Op) -> Mapping[str, Any]:
         return {}
     if media == FORM and not body.lstrip().startswith(b"{"):
         return _read_form(body)
-    return _read_json(body)
+    value = _read_json(body)
+    # Each has two quotation marks; more of them may also stand within the texts.
+    if body.count(b'"') > 2 * max_strings and _strings(value) > max_strings:
+        raise BadRequest(
+            "refused JSON input due to high complexity: exceeded maximum number of strings"
+        )
+    return value
 
 
 def _check_patch(media: str) -> None:
@@ -332,6 +344,22 @@ def _json_kind(value: object) -> str:
     if isinstance(value, bool):
         return "bool"
     return "array" if isinstance(value, list) else "string" if isinstance(value, str) else "number"
+
+
+def _strings(value: object) -> int:
+    """How many names and texts there are in a decoded value."""
+    count = 0
+    left: list[object] = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, str):
+            count += 1
+        elif isinstance(item, dict):
+            count += len(item)
+            left += item.values()
+        elif isinstance(item, list):
+            left += item
+    return count
 
 
 def _deeper(value: object, levels: int) -> bool:

@@ -21,7 +21,9 @@ class Edge:
         relayed: Mapping[tuple[str, int], tuple[str, int]] | None = None,
     ) -> None:
         """`relayed` are the clients of the listener's relay, None where it has none."""
-        self._app = App(pipeline, source, listener.max_body, listener.body_timeout)
+        self._app = App(
+            pipeline, source, listener.max_body, listener.body_timeout, listener.max_strings
+        )
         served: ASGI = self._app
         if listener.forwarded is not None:
             trusted = listener.forwarded

@@ -60,6 +60,8 @@ LISTENER: Final[Mapping[str, Key]] = {
     "http_read_timeout": Key("How long a client may take to send its body.", "30s"),
     "max_request_size": Key("The largest body in bytes, up to 32 MiB; most routes take less.",
                             "33554432"),
+    "max_request_json_strings": Key("How many names and texts the JSON of a body may hold, up to"
+                                    " 100,000.", "1000"),
     "custom_response_headers": Key('Headers by status, as in `"default" = { "X-Frame-Options" ='
                                    ' ["DENY"] }`; of `default`, `4xx` and `404` the nearest'
                                    " wins.", "none"),

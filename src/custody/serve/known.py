@@ -57,7 +57,6 @@ IGNORED_LISTENER: Final = frozenset(
         "inflight_requests_logging",
         "max_request_duration",
         "max_request_json_memory",
-        "max_request_json_strings",
         "profiling",
         "telemetry",
         "tls_acme_ca_directory",

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from custody.http.custom import RESERVED, STATUS
-from custody.http.limits import MAX_BODY_BYTES, SMALL_BODY_BYTES
+from custody.http.limits import MAX_BODY_BYTES, MAX_JSON_STRINGS, SMALL_BODY_BYTES
 from custody.serve.fields import BadConfiguration, Faults, Fields, Known, Placed
 from custody.serve.keys import LISTENER, REFUSED_UNIX, UNIX
 from custody.serve.known import IGNORED_LISTENER, REFUSED_LISTENER
@@ -20,6 +20,7 @@ from custody.serve.settings import TLS, Forwarded, Listener, ProxyProtocol, Sock
 DEFAULT_PORT: Final = 8200
 _KNOWN: Final = Known(LISTENER, IGNORED_LISTENER, REFUSED_LISTENER)
 _KNOWN_UNIX: Final = Known(UNIX, IGNORED_LISTENER, {**REFUSED_LISTENER, **REFUSED_UNIX})
+_MOST_STRINGS: Final = 100_000  # whose record is 8 MB
 _LONGEST_PATH: Final = 107  # bytes that Linux takes, unix(7)
 _MODE: Final = UNIX["socket_mode"].default
 _OCTAL: Final = re.compile(r"0?[0-7]{3}")
@@ -68,6 +69,8 @@ def _common(fields: Fields) -> Listener:
             fields.seconds("http_read_timeout", LISTENER["http_read_timeout"].default)
         ),
         max_body=_max_body(fields),
+        max_strings=fields.number("max_request_json_strings", 0, 0, _MOST_STRINGS)
+        or MAX_JSON_STRINGS,
         headers=fields.faults.of(lambda: _headers(fields), {}),
         closed_rekey=fields.flag("disable_unauthed_rekey_endpoints"),
         closed_generate_root=fields.flag("disable_unauthed_generate_root_endpoints"),

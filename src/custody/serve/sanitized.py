@@ -75,6 +75,7 @@ def _listener(listener: Listener) -> Mapping[str, Any]:
         "tls_disable": listener.tls is None,
         "tls_min_version": "" if listener.tls is None else listener.tls.min_version,
         "max_request_size": listener.max_body,
+        "max_request_json_strings": listener.max_strings,
     }
     if listener.file is None:
         return {"type": "tcp", "config": config}

@@ -54,6 +54,7 @@ class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     header_timeout: float = 30.0  # seconds
     body_timeout: float = 30.0  # seconds
     max_body: int = 32 * 1024 * 1024  # bytes; a route may take less
+    max_strings: int = 1000  # in the JSON of a body
     forwarded: Forwarded | None = None
     proxy_protocol: ProxyProtocol | None = None
     headers: dict[str, dict[str, str]] = {}  # by status: default, 2xx or 200

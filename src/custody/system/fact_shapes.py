@@ -126,6 +126,7 @@ class _ListenerConfig(TypedDict):
     tls_disable: bool
     tls_min_version: str
     max_request_size: int
+    max_request_json_strings: int
     socket_mode: NotRequired[str]
 
 

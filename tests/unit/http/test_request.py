@@ -340,6 +340,33 @@ def test_json_is_at_most_64_levels_deep() -> None:
             read_object(body, "", Op.WRITE)
 
 
+@pytest.mark.parametrize(
+    ("most", "one_more"),
+    [
+        ({"data": {f"k{i}": "" for i in range(499)}, "n": 1}, {"m": None}),
+        ({"l": ["x"] * 999}, {"m": 1.5}),
+        ({"l": ['"' * 9] * 999}, {"m": True}),
+        ({f"k{i}": [{}] for i in range(1000)}, {"m": [[], 1]}),
+    ],
+)
+def test_json_holds_a_thousand_names_and_texts(
+    most: dict[str, object], one_more: dict[str, object]
+) -> None:
+    assert read_object(msgspec.json.encode(most), "", Op.WRITE) == most
+    body = msgspec.json.encode(most | one_more)
+    with pytest.raises(BadRequest) as refused:
+        read_object(body, "", Op.WRITE)
+    assert refused.value.listed == (
+        "refused JSON input due to high complexity: exceeded maximum number of strings",
+    )
+    assert read_object(body, "", Op.WRITE, max_strings=1001) == most | one_more
+
+
+def test_numbers_and_empty_things_are_no_texts() -> None:
+    value = {"l": [[], {}, 1, None, True] * 5000}
+    assert read_object(msgspec.json.encode(value), "", Op.WRITE) == value
+
+
 def test_a_form_becomes_text_fields() -> None:
     assert read_object(b"a=b&c=%C3%BC+x&d=", FORM, Op.WRITE) == {"a": "b", "c": "ü x", "d": ""}
     assert read_object(b"a=1&a=2&a=3", f"{FORM}; charset=utf-8", Op.WRITE) == {"a": ["1", "2", "3"]}

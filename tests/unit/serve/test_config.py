@@ -168,6 +168,7 @@ def test_files_of_a_directory_are_merged_in_order_and_the_last_word_counts(tmp_p
         (_proxied('tls_max_version = "tls12"\n tls_disable = false'), "are needed"),
         (_proxied("max_request_size = 1000"), "max_request_size is a number from 4096"),
         (_proxied("max_request_size = -1"), "max_request_size is a number from 0"),
+        (_proxied("max_request_json_strings = 100001"), "max_request_json_strings is a number"),
         (_proxied('x_forwarded_for_authorized_addrs = "10.0.0.0/33"'), "is not a network"),
         (_proxied('x_forwarded_for_authorized_addrs = "10.0.0.1/8"'), "has host bits set"),
         (_proxied("x_forwarded_for_authorized_addrs = [1]"), "is a list of texts"),
@@ -341,6 +342,7 @@ def test_a_listener_knows_its_proxies_and_its_headers(tmp_path: Path) -> None:
         x_forwarded_for_hop_skips = "1"
         x_forwarded_for_reject_not_present = false
         max_request_size = 65536
+        max_request_json_strings = 2000
         http_read_timeout = "5s"
         custom_response_headers {
           "default" = { "X-A" = ["one", "two"] }
@@ -353,6 +355,7 @@ def test_a_listener_knows_its_proxies_and_its_headers(tmp_path: Path) -> None:
     assert listener.forwarded == Forwarded(["10.0.0.0/8", "::1"], 1, reject_absent=False)
     assert listener.headers == {"default": {"x-a": "one; two"}, "2xx": {"x-b": "three"}}
     assert (listener.max_body, listener.body_timeout) == (65536, 5.0)
+    assert listener.max_strings == 2000
 
 
 def test_json_says_the_same_of_headers(tmp_path: Path) -> None:
@@ -408,7 +411,7 @@ def test_a_unix_socket_is_read_with_its_permissions(tmp_path: Path) -> None:
         Listener("", 0, file=SocketFile("/run/custody.sock", 0o660, 0, 12))
     ]
     assert settings.listeners[0].url == "unix:///run/custody.sock"
-    plain, _ = _load(tmp_path, _unix("max_request_size = 8192"))
+    plain, _ = _load(tmp_path, _unix("max_request_size = 8192\nmax_request_json_strings = 0"))
     assert plain.listeners[0].file == SocketFile("/run/custody.sock", 0o600, -1, -1)
     assert plain.listeners[0].max_body == 8192
 

@@ -24,6 +24,7 @@ def test_no_option_that_may_hold_a_secret_is_shown() -> None:
                 "tls_disable": True,
                 "tls_min_version": "",
                 "max_request_size": 32 * 1024 * 1024,
+                "max_request_json_strings": 1000,
             },
         }
     ]

@@ -103,7 +103,7 @@ async def test_a_write_changes_what_it_names_and_nothing_else() -> None:
                 '"nonsense" to an IPv4 or IPv6 address, or a UNIX Socket'
             ),
         ),
-        ({"allowed_policies": ["p"] * 1001}, "allowed_policies may list at most 1000"),
+        ({"allowed_policies": ",".join(["p"] * 1001)}, "allowed_policies may list at most 1000"),
     ],
 )
 async def test_mistakes_in_a_role_are_named(fields: dict[str, Any], text: str) -> None:
