@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.harness import CUSTODY, Server, eventually, kill_all
+from tests.harness import CUSTODY, Client, Server, eventually, kill_all
 
 from custody.seals.transit import TIMEOUT
 from custody.testing.transit import TransitServer
@@ -242,3 +242,18 @@ def test_shares_holders_move_a_store_to_another_seal_and_back(tmp_path: Path) ->
         server.start()
         eventually(lambda: _is_open(server))
         assert server.expect(200, "GET", "secret/data/a").data["data"] == {"a": "1"}
+
+
+def test_who_keeps_a_connection_is_not_cut_off_by_a_seal(node: Server) -> None:
+    """Whoever tells that the node is sealed has asked for a new connection with it."""
+
+    def is_sealed(client: Client) -> bool:
+        return client.expect(200, "GET", "sys/seal-status").body["sealed"] is True
+
+    with node.client() as client:
+        for _ in range(6):
+            client.expect(204, "PUT", "sys/seal")
+            eventually(lambda: is_sealed(client))
+            answer = client.expect(200, "PUT", "sys/unseal", {"key": node.shares[0]})
+            assert answer.body["sealed"] is False
+            eventually(lambda: node.whole() and not is_sealed(client))

@@ -59,13 +59,19 @@ class Acceptor:
         if self._relay is not None:
             self._relay.accept()
 
-    async def retire(self) -> None:
-        """Accept nobody any more, and end when those connected had time to come anew."""
+    def turn_away(self) -> None:
+        """Accept nobody any more, and ask those connected to come anew."""
+        if self.edge.closing:
+            return
         self.edge.closing = True
         if self._relay is None:
             self.serving.accept_nobody()
         else:
             self._relay.accept_nobody()
+
+    async def retire(self) -> None:
+        """Turn all away, and end when those connected had time to come anew."""
+        self.turn_away()
         await asyncio.sleep(_RETIRED)
         await self.stop()
         await self.end()
@@ -129,6 +135,11 @@ class Acceptors:
                 if listener.tls is None and listener == self._acceptors[place].listener:
                     continue
                 await self._replace(place, listener)
+
+    def turn_away(self) -> None:
+        """This process ends soon: nobody is to begin anything on a connection that it holds."""
+        for one in self._acceptors:
+            one.turn_away()
 
     async def stop(self) -> None:
         """Accept nobody, and end; what is in flight is answered."""

@@ -52,6 +52,7 @@ class Member:
         self.parts = wire.parts(given.settings, self.store, self.slot, self.link, self.watchers)
         self.node = Node(self.parts)
         self.on_unsealed: Unsealed | None = None
+        self.on_sealed: Callable[[], None] | None = None  # before anybody is told
         self.on_reloaded: Reloaded | None = None
         self._reading: asyncio.Task[None] | None = None
         self._reloads: set[asyncio.Task[None]] = set()
@@ -103,6 +104,8 @@ class Member:
 
     async def _drop(self) -> None:
         self.parts.barrier.drop()
+        if self.on_sealed is not None:
+            self.on_sealed()
 
 
 async def _until_gone(channel: Channel) -> None:

@@ -26,6 +26,7 @@ async def run(member: Member) -> None:
         await acceptors.reload(member.settings.listeners)
 
     member.on_reloaded = reload
+    member.on_sealed = acceptors.turn_away  # a process that held keys ends
     room = asyncio.create_task(keep_room(acceptors.costs, connections))
     member.ready()
     ends = [asyncio.create_task(event.wait()) for event in (member.stopping, acceptors.ended)]

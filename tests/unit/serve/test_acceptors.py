@@ -85,6 +85,34 @@ async def health(port: int) -> int:
     return await asyncio.to_thread(ask)
 
 
+def test_who_is_turned_away_is_asked_to_come_anew_and_finds_the_next_process() -> None:
+    def ask(link: http.client.HTTPConnection) -> tuple[int, str | None]:
+        link.request("GET", "/v1/sys/health")
+        answer = link.getresponse()
+        answer.read()
+        return answer.status, answer.headers["connection"]
+
+    async def scene() -> None:
+        node = MemoryServer()
+        with bind(LISTENER) as listening:
+            port = listening.getsockname()[1]
+            acceptors = Acceptors([LISTENER], [listening.fileno()], node.node, node.source, 100)
+            with connection(port) as old:
+                assert await asyncio.to_thread(ask, old) == (501, None)
+                acceptors.turn_away()
+                acceptors.turn_away()
+                following = Serving(LISTENER, listening.fileno(), Named("next"), 100)
+                with connection(port) as new:
+                    assert await asyncio.to_thread(name, new) == "next"
+                assert await asyncio.to_thread(ask, old) == (501, "close")
+                assert await asyncio.to_thread(name, old) == "next"
+            await acceptors.stop()
+            await acceptors.end()
+            await asyncio.wait_for(following.stop(), 10)
+
+    asyncio.run(scene())
+
+
 @pytest.mark.parametrize("proxies", [None, ProxyProtocol("use_always")])
 def test_a_certificate_that_cannot_be_used_changes_nothing(proxies: ProxyProtocol | None) -> None:
     async def scene() -> None:
