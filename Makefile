@@ -27,7 +27,7 @@ dev: setup
 
 test: setup
 	@tools/packages.sh test
-	@$(BIN)/pytest -q -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: setup
 	@$(BIN)/ruff format --check .

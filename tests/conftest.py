@@ -4,14 +4,14 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.dealing import ByPlace
 from tests.harness import Server
 from tools import compile as compiled
 
 _ROOT_ONLY = "needs_root"
-_TESTS = Path(__file__).parent
-_LOADING = frozenset({"crash", "integration"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,16 +28,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", text)
 
 
-@pytest.hookimpl(tryfirst=True)  # the groups' names go into the tests' ids after this
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, and count as deselected, what only root can do; deal the rest out in groups.
+@pytest.hookimpl(optionalhook=True)  # where one process runs all nobody asks
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
+    """Who deals the tests out."""
+    return ByPlace(config, log)
 
-    Tests that load servers run one after the other within their directory, all others by file.
-    """
-    for item in items:
-        place = item.path.relative_to(_TESTS)
-        group = place.parts[0] if place.parts[0] in _LOADING else str(place)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what this user's run has left out: with several processes no count tells of it."""
+    if os.geteuid() != 0:
+        terminalreporter.write_line("left out: the tests that only root can run")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only root can do."""
     if os.geteuid() == 0:
         return
     left_out = [item for item in items if item.get_closest_marker(_ROOT_ONLY)]

@@ -108,7 +108,7 @@ class Nursery:
             listeners=list(listeners),
             settings=self.settings if role == CUSTODIAN else self.settings.without_keys(),
             shut=role == CUSTODIAN and shut,
-            processor=self._processor(slot) if role == WORKER else placement.ANY,
+            processor=self._processor(role, slot),
         )
         try:
             process = self._execute(given)
@@ -119,9 +119,9 @@ class Nursery:
             os.close(ready)
         return Child(role, slot, process, os.pidfd_open(process.pid), life, now_ns)
 
-    def _processor(self, slot: int) -> int:
-        if not self.settings.pin_workers:
-            return placement.ANY
+    def _processor(self, role: str, slot: int) -> int | None:
+        if role != WORKER or not self.settings.pin_workers:
+            return None
         return placement.processor(slot, self.settings.workers, os.sched_getaffinity(0))
 
     def _execute(self, given: Handoff) -> "subprocess.Popen[bytes]":

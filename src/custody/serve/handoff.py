@@ -14,7 +14,7 @@ import signal
 import msgspec
 
 from custody.base import log
-from custody.serve import journal, placement
+from custody.serve import journal
 from custody.serve.page import Page
 from custody.serve.settings import Settings
 
@@ -44,7 +44,7 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True):
     listeners: list[int] = []
     settings: Settings
     shut: bool = False  # for the custodian: not to open by itself
-    processor: int = placement.ANY
+    processor: int | None = None  # that a worker keeps to
 
     @property
     def inherited(self) -> tuple[int, ...]:

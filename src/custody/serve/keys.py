@@ -26,8 +26,8 @@ TOP: Final[Mapping[str, Key]] = {
     "api_addr": Key("How clients reach this server.", "the first listener"),
     "cluster_name": Key("The name that `sys/health` shows.", "made up"),
     "workers": Key("Processes that serve requests.", "one per core, at most 8"),
-    "pin_workers": Key("Whether each worker keeps to one core, in long turns, where there are no"
-                       " more cores than workers.", "true"),
+    "pin_workers": Key("Whether each worker keeps to one core, under `SCHED_BATCH`, where all cores"
+                       " can have as many workers.", "true"),
     "default_lease_ttl": Key("How long a token lives that asks for no time.", "768h"),
     "max_lease_ttl": Key("How long a token lives at most.", "768h"),
     "audit_fsync": Key("When declared audit files are brought to the disk: `none`, `interval` or"

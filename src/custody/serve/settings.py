@@ -106,7 +106,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     audit: list[AuditDevice] = []
     seals: list[SealStanza] = []
     workers: int = 1
-    pin_workers: bool = True  # to a processor each, where there are no more than workers
+    pin_workers: bool = True  # to processors, where these can have as many workers each
     api_addr: str = ""
     cluster_name: str = ""
     log_level: str = "info"

@@ -52,10 +52,12 @@ def test_levels_devices_and_listeners_settings_are_taken() -> None:
 
 
 def test_what_cannot_change_while_it_runs_stays_and_is_named() -> None:
-    found = changed(data_path="/other", workers=7, max_lease_ttl=5, log_level="warn")
+    found = changed(
+        data_path="/other", workers=7, pin_workers=False, max_lease_ttl=5, log_level="warn"
+    )
     taken, left = reload.merged(RUNNING, found)
     assert taken == changed(log_level="warn")
-    assert left == ["data_path", "workers", "max_lease_ttl"]
+    assert left == ["data_path", "workers", "pin_workers", "max_lease_ttl"]
 
 
 def test_a_listener_that_moved_or_went_stays_as_it_is_until_a_restart() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
@@ -109,14 +110,13 @@ def test_what_this_user_may_not_see_is_told_and_by_whom_to_ask(
         data_path=str(inner / "data"),
         audit=[AuditDevice("file", "a", options={"file_path": str(inner / "audit.log")})],
     )
-    key = Path(f"/dev/shm/{tmp_path.name}-key")  # noqa: S108 a place that others may search
-    key.write_text("ab" * 32)
-    try:
+    with TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        Path(elsewhere).chmod(0o755)  # others may search it
+        key = Path(elsewhere) / "key"
+        key.write_text("ab" * 32)
         key.chmod(0o600)
         with hidden(inner):
             diagnoses = list(examine(sealed_by(settings, f"file://{key}"), HandClock()))
-    finally:
-        key.unlink()
     texts = {one.subject: f"{one.text} → {one.fix}" for one in diagnoses if "hidden" in one.text}
     assert set(texts) == {"data directory", "audit devices", "seal"}
     assert all(text.endswith("run this as the user who runs the server") for text in texts.values())
@@ -244,13 +244,11 @@ def test_a_seals_key_beside_the_data_is_to_be_looked_at(healthy: Settings, tmp_p
     key.chmod(0o600)
     (text,) = found(sealing.secrets(sealed_by(healthy, f"file://{key}")), State.WARN)
     assert "on the file system of the data" in text
-    elsewhere = Path(f"/dev/shm/{tmp_path.name}-key")  # noqa: S108 another file system, for a moment
-    elsewhere.write_text("ab" * 32)
-    try:
-        elsewhere.chmod(0o600)
-        assert not found(sealing.secrets(sealed_by(healthy, f"file://{elsewhere}")), State.WARN)
-    finally:
-        elsewhere.unlink()
+    with TemporaryDirectory(dir="/dev/shm") as other_file_system:
+        key = Path(other_file_system) / "key"
+        key.write_text("ab" * 32)
+        key.chmod(0o600)
+        assert not found(sealing.secrets(sealed_by(healthy, f"file://{key}")), State.WARN)
 
 
 def test_a_seals_key_in_the_configuration_is_named_and_never_shown(healthy: Settings) -> None:
