@@ -5,6 +5,7 @@ interrupted. Standard output holds results only; everything else goes to standar
 """
 
 import contextlib
+import errno
 import getpass
 import io
 import os
@@ -24,6 +25,7 @@ from custody.cli.tree import COMMANDS, GROUPS
 _UNKNOWN = 127
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HELP = frozenset({"-h", "-help", "--help"})
 _VERSION = frozenset({"-v", "-version", "--version"})
 _DEPTH = max(name.count(" ") for name in COMMANDS) + 1  # words of the longest command
@@ -42,11 +44,21 @@ def main() -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        # The reader went away; what is left in the buffer must not fail at exit as well.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         return _BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _give_up_output()
+        console.warn(f"the output cannot be written: {error.strerror}")
+        return 1
     return code
+
+
+def _give_up_output() -> None:
+    """What is left in the buffer must not fail at exit as well."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(words: Sequence[str], environment: Environment, console: Console) -> int:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -182,6 +183,18 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     os.close(writer)
     _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (141, b"")
+
+
+def test_a_full_disk_below_the_output_is_told_in_a_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = spawn(
+            ["kv", "put", "-h"], "http://127.0.0.1:1", stdout=full, stderr=subprocess.PIPE
+        )
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (
+        1,
+        b"the output cannot be written: No space left on device\n",
+    )
 
 
 def test_an_interrupt_ends_quietly() -> None:
