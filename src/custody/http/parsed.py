@@ -15,6 +15,7 @@ class Headers:
 
     def __init__(self, content_length: int | None = 0, token: Secret[str] | None = None) -> None:
         self.token = token
+        self.bearer: Secret[str] | None = None  # the token of Authorization
         self.content_type = ""
         self.content_length = content_length
         self.chunked = False

@@ -48,6 +48,8 @@ _VERBS: Final = {
     "PATCH": Op.PATCH,
     "DELETE": Op.DELETE,
 }
+# What cannot be text: one of the two escapes of a character beyond the first 65,536, alone.
+_HALF_PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
 _TRUE: Final = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 _FALSE: Final = frozenset(("0", "f", "F", "false", "FALSE", "False"))
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -83,17 +85,24 @@ def read_headers(pairs: Iterable[tuple[bytes, bytes]], *, chunked_default: bool)
         raise HeaderTooLarge(f"the header is over {MAX_HEADER_BYTES} bytes")
     if found.chunked:
         found.content_length = None
+    if found.token is None:
+        found.token = found.bearer
     return found
 
 
+# Of a header that comes twice the first one counts, as for what stands between client and server:
+# a proxy that looks at one must not see another than is used here.
+
+
 def _token(found: Headers, value: str) -> None:
-    found.token = Secret(value.strip()) if value.strip() else found.token
+    if found.token is None and value.strip():
+        found.token = Secret(value.strip())
 
 
 def _authorization(found: Headers, value: str) -> None:
     scheme, _, credentials = value.partition(" ")
-    if scheme.lower() == "bearer" and found.token is None and credentials.strip():
-        found.token = Secret(credentials.strip())
+    if scheme.lower() == "bearer" and found.bearer is None and credentials.strip():
+        found.bearer = Secret(credentials.strip())
 
 
 def _content_length(found: Headers, value: str) -> None:
@@ -107,21 +116,21 @@ def _transfer_encoding(found: Headers, _value: str) -> None:
 
 
 def _content_type(found: Headers, value: str) -> None:
-    found.content_type = value
+    found.content_type = found.content_type or value
 
 
 def _namespace(found: Headers, value: str) -> None:
     if value.strip("/") not in {"", "root"}:
         raise NotFound("namespace not found")
-    found.namespace = value
+    found.namespace = found.namespace or value
 
 
 def _origin(found: Headers, value: str) -> None:
-    found.origin = value
+    found.origin = found.origin or value
 
 
 def _wrap_ttl(found: Headers, value: str) -> None:
-    found.wrap_ttl = value
+    found.wrap_ttl = found.wrap_ttl or value
 
 
 _HEADERS: Final = {
@@ -313,7 +322,8 @@ def _read_json(body: bytes) -> Mapping[str, Any]:
     except (msgspec.MsgspecError, ValueError) as error:
         if body.isspace():
             return {}
-        raise unchained(BadRequest(f"failed to decode JSON input: {_json_fault(error)}")) from None
+        fault = _json_fault(error, body)
+        raise unchained(BadRequest(f"failed to decode JSON input: {fault}")) from None
     except RecursionError:
         raise unchained(BadRequest("failed to decode JSON input: nested too deeply")) from None
     if value is None:
@@ -330,14 +340,16 @@ def _read_json(body: bytes) -> Mapping[str, Any]:
     return value
 
 
-def _json_fault(error: Exception) -> str:
+def _json_fault(error: Exception, body: bytes) -> str:
     """What is wrong with the JSON, in words that quote nothing of it."""
     if isinstance(error, UnicodeDecodeError):
         return "invalid UTF-8"
     if not isinstance(error, msgspec.DecodeError) or isinstance(error, msgspec.ValidationError):
         return "number out of range"
     text = str(error)
-    return "unexpected EOF" if text == "Input data was truncated" else text
+    if text != "Input data was truncated":
+        return text
+    return "half of a surrogate pair" if _HALF_PAIR.search(body) else "unexpected EOF"
 
 
 def _json_kind(value: object) -> str:

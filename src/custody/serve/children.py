@@ -96,6 +96,7 @@ class Nursery:
         *,
         shut: bool = False,
     ) -> Child:
+        processor = self._processor(role, slot)
         life, ready = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         given = Handoff(
             role=role,
@@ -108,7 +109,7 @@ class Nursery:
             listeners=list(listeners),
             settings=self.settings if role == CUSTODIAN else self.settings.without_keys(),
             shut=role == CUSTODIAN and shut,
-            processor=self._processor(role, slot),
+            processor=processor,
         )
         try:
             process = self._execute(given)

@@ -22,7 +22,11 @@ from custody.base.hcl import Item, Object, Value, plain
 T = TypeVar("T")
 
 _NO = (False, 0, "", "false", "0", ())
-_TRUTH: Mapping[object, bool] = {"true": True, "false": False, "1": True, "0": False, "": False}
+# As Go's ParseBool, which Vault's configuration goes through; an empty text is what is not set.
+_TRUTH: Mapping[object, bool] = {
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False", ""), False),
+}
 
 
 class BadConfiguration(Exception):

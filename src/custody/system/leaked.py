@@ -42,6 +42,8 @@ class Counted(TypedDict):
 
 def take_in(request: Request, txn: SystemTransaction) -> Reply:
     """Revoke the tokens that stand in the texts, with all below them."""
+    if not request.body.texts:
+        raise BadRequest("texts is missing: hand in the texts in which tokens stand")
     found = tokens_in("\n".join(request.body.texts))
     if len(found) > MAX_TOKENS:
         raise BadRequest(f"texts hold more than {MAX_TOKENS} tokens: hand them in piece by piece")

@@ -204,6 +204,24 @@ def test_a_token_comes_in_its_header_or_as_a_bearer() -> None:
     assert token_of(headers(("x-vault-token", " "), ("authorization", "Bearer b"))) == "b"
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "second", "attribute"),
+    [
+        ("content-type", "application/json", FORM, "content_type"),
+        ("x-vault-wrap-ttl", "60", "0", "wrap_ttl"),
+        ("x-vault-namespace", "root", "/", "namespace"),
+        ("origin", "https://a", "https://b", "origin"),
+    ],
+)
+def test_of_a_header_that_comes_twice_the_first_counts(
+    name: str, first: str, second: str, attribute: str
+) -> None:
+    assert getattr(headers((name, first), (name, second)), attribute) == first
+    assert token_of(headers(("x-vault-token", "a"), ("x-vault-token", "b"))) == "a"
+    bearers = (("authorization", "Bearer a"), ("authorization", "Bearer b"))
+    assert token_of(headers(*bearers)) == "a"
+
+
 @pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "Bearer ", "b", ""])
 def test_other_authorizations_are_nobodys(value: str) -> None:
     assert headers(("authorization", value)).token is None
@@ -324,6 +342,13 @@ def test_broken_json_is_the_callers_mistake(body: bytes) -> None:
     (text,) = refused.value.listed
     assert text.startswith("failed to decode JSON input: ")
     assert len(text) < 120
+
+
+@pytest.mark.parametrize("half", [rb"\ud800", rb"\uD83D\u0041", rb"\udc00", rb"\ud83d\ud83d"])
+def test_half_of_a_character_is_told_from_an_end_too_early(half: bytes) -> None:
+    with pytest.raises(BadRequest) as refused:
+        read_object(b'{"a":"' + half + b'"}', "", Op.WRITE)
+    assert "unexpected EOF" not in refused.value.listed[0]
 
 
 def test_json_that_ends_too_early_is_told_in_gos_words() -> None:

@@ -100,6 +100,16 @@ async def test_batch_tokens_are_found_and_their_bearer_told_that_they_stay() -> 
         assert await good(stage, batch)
 
 
+@pytest.mark.parametrize("body", [{}, {"texts": None}, {"texts": []}, {"text": "a token"}])
+async def test_who_hands_in_nothing_is_told_so(body: dict[str, Any]) -> None:
+    async with Stage() as stage:
+        answer = await stage.call("POST", PATH, body=body)
+        assert (answer.status, answer.errors) == (
+            400,
+            ["texts is missing: hand in the texts in which tokens stand"],
+        )
+
+
 async def test_no_more_tokens_than_one_transaction_bears() -> None:
     async with Stage() as stage:
         many = [formats.new_id(SystemSource()) for _ in range(MAX_TOKENS + 1)]
