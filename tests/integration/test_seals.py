@@ -100,9 +100,11 @@ def test_who_seals_is_obeyed_also_where_the_custodian_dies_before_all_have_dropp
             with contextlib.suppress(OSError, http.client.HTTPException):
                 server.call("PUT", "sys/seal")
 
-        sealing = threading.Thread(target=seal)
-        sealing.start()
-        eventually(lambda: not _is_open(server))
+        with server.client() as client:  # who comes anew waits for the next worker
+            client.expect(200, "GET", "sys/health")
+            sealing = threading.Thread(target=seal)
+            sealing.start()
+            eventually(lambda: client.call("GET", "sys/seal-status").body["sealed"] is True)
         os.kill(custodian, signal.SIGKILL)
         sealing.join()
         server.wait_until_replaced(custodian)
