@@ -5,6 +5,7 @@ from typing import Final
 
 from custody.audit.shapes import Format
 from custody.base.errors import BadRequest
+from custody.base.truth import FALSE, TRUE
 
 OPTIONS: Final[Mapping[str, str]] = {
     "file_path": "The file, outside the data directory; `stdout`, or `discard` for none. Needed.",
@@ -19,8 +20,6 @@ OPTIONS: Final[Mapping[str, str]] = {
     "format": "`json` is the only one.",
     "prefix": "Refused: it would break the lines' form.",
 }
-_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 def flag(options: Mapping[str, str], name: str, *, default: bool) -> bool:
@@ -28,8 +27,8 @@ def flag(options: Mapping[str, str], name: str, *, default: bool) -> bool:
     text = options.get(name, "")
     if not text:
         return default
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
+    if text in TRUE or text in FALSE:
+        return text in TRUE
     raise BadRequest(f'{name}: invalid value "{text}"')
 
 

@@ -18,6 +18,7 @@ from custody.base.errors import (
     unchained,
 )
 from custody.base.secret import Secret
+from custody.base.truth import FALSE, TRUE
 from custody.http.limits import (
     MAX_API_PATH_BYTES,
     MAX_HEADER_BYTES,
@@ -48,10 +49,8 @@ _VERBS: Final = {
     "PATCH": Op.PATCH,
     "DELETE": Op.DELETE,
 }
-# What cannot be text: one of the two escapes of a character beyond the first 65,536, alone.
+# What cannot be text: of the two escapes of a character beyond the first 65,536 the first, alone.
 _HALF_PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
-_TRUE: Final = frozenset(("1", "t", "T", "true", "TRUE", "True"))
-_FALSE: Final = frozenset(("0", "f", "F", "false", "FALSE", "False"))
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _LISTING: Final = frozenset((Op.LIST, Op.SCAN))
 
@@ -256,9 +255,9 @@ def _operation(method: str, query: Mapping[str, str]) -> Op:
 
 def _flag(query: Mapping[str, str], name: str) -> bool:
     value = query.get(name, "")
-    if not value or value in _FALSE:
+    if not value or value in FALSE:
         return False
-    if value in _TRUE:
+    if value in TRUE:
         return True
     raise BadRequest
 
@@ -368,21 +367,21 @@ def _strings(value: object) -> int:
             count += 1
         elif isinstance(item, dict):
             count += len(item)
-            left += item.values()
-        elif isinstance(item, list):
-            left += item
+        left += _parts(item)
     return count
 
 
 def _deeper(value: object, levels: int) -> bool:
     layer: list[object] = [value]
     for _ in range(levels):
-        layer = [
-            child
-            for item in layer
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
+        layer = [part for item in layer for part in _parts(item)]
         if not layer:
             return False
     return any(isinstance(item, dict | list) for item in layer)
+
+
+def _parts(value: object) -> Iterable[object]:
+    """What stands directly in a decoded value."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

@@ -20,6 +20,7 @@ import msgspec
 
 from custody.base.duration import parse_seconds
 from custody.base.errors import BadRequest
+from custody.base.truth import FALSE, TRUE
 
 Duration = NewType("Duration", int)
 """Whole seconds, a plain int; written as a number or as text such as 90s, 1h30m, 50d."""
@@ -187,19 +188,13 @@ def _integer(name: str, value: Any) -> int:
     return number
 
 
-_TRUE, _FALSE = (
-    {"1", "t", "T", "true", "TRUE", "True"},
-    {"0", "f", "F", "false", "FALSE", "False", ""},
-)
-
-
 def _boolean(name: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float):
         return value != 0
-    if isinstance(value, str) and value in _TRUE | _FALSE:
-        return value in _TRUE
+    if isinstance(value, str) and (not value or value in TRUE or value in FALSE):
+        return value in TRUE
     raise _bad(name, value, "bool")
 
 

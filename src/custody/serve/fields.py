@@ -18,15 +18,11 @@ from typing import TypeVar
 from custody.base.duration import parse_seconds
 from custody.base.errors import BadRequest
 from custody.base.hcl import Item, Object, Value, plain
+from custody.base.truth import FALSE, TRUE
 
 T = TypeVar("T")
 
 _NO = (False, 0, "", "false", "0", ())
-# As Go's ParseBool, which Vault's configuration goes through; an empty text is what is not set.
-_TRUTH: Mapping[object, bool] = {
-    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False", ""), False),
-}
 
 
 class BadConfiguration(Exception):
@@ -188,9 +184,9 @@ class Fields:
         if value is None or isinstance(value, bool):
             return default if value is None else value
         text = str(value) if isinstance(value, int | str) else "?"
-        if text not in _TRUTH:
+        if text and text not in TRUE and text not in FALSE:
             raise self.error(key, f"{key} is true or false")
-        return _TRUTH[text]
+        return text in TRUE
 
     def _number(self, key: str, default: int, minimum: int, maximum: int) -> int:
         value = self._scalar(key)
