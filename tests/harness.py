@@ -251,6 +251,10 @@ class Server:
             return {pid: role for pid, role in roles.items() if role}
         return {}
 
+    def of_role(self, role: str) -> list[int]:
+        """The processes of a role."""
+        return [pid for pid, each in self.pids().items() if each == role]
+
     def whole(self) -> bool:
         """Whether every process of the node is there."""
         return sorted(self.pids().values()) == ["custodian", "steward", "worker", "worker"]

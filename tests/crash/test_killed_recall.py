@@ -72,7 +72,7 @@ def _recall_and_kill(node: Server, chance: random.Random) -> bool:
 
 
 def _kill_steward(node: Server) -> None:
-    [steward] = [pid for pid, role in node.pids().items() if role == "steward"]
+    [steward] = node.of_role("steward")
     os.kill(steward, signal.SIGKILL)
     node.wait_until_replaced(steward)
 

@@ -36,7 +36,7 @@ def of_threads(pid: int) -> list[Place]:
 
 def of_role(server: Server, role: str) -> list[list[Place]]:
     """The places of the threads of each process of a role."""
-    return [of_threads(pid) for pid, each in server.pids().items() if each == role]
+    return [of_threads(pid) for pid in server.of_role(role)]
 
 
 def apart(server: Server, allowed: frozenset[int]) -> bool:
@@ -55,7 +55,7 @@ def test_each_worker_keeps_to_one_processor_also_the_one_that_takes_anothers_pla
         assert apart(server, two_processors)
         (steward,) = of_role(server, "steward")
         assert {*steward} == {(two_processors, _USUAL)}
-        victim = next(pid for pid, role in server.pids().items() if role == "worker")
+        victim = server.of_role("worker")[0]
         os.kill(victim, signal.SIGKILL)
         eventually(lambda: victim not in server.pids() and apart(server, two_processors))
 

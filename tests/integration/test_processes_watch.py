@@ -103,7 +103,7 @@ class Impatient(Server):
 
     def one(self, role: str) -> int:
         """A process of that role."""
-        return next(pid for pid, found in self.pids().items() if found == role)
+        return self.of_role(role)[0]
 
     def killed(self) -> int:
         """How many processes were killed since they hung."""

@@ -163,7 +163,7 @@ def test_log_level_headers_and_audit_devices_are_taken_by_every_process(node: Se
     eventually(lambda: "other/" in node.expect(200, "GET", "sys/audit").data)
     node.expect(404, "GET", "secret/data/none")
     assert other.read_text()
-    worker = next(pid for pid, role in node.pids().items() if role == "worker")
+    worker = node.of_role("worker")[0]
     kill_all([worker])
     node.wait_until_replaced(worker)
     assert all(_header(node) == "b" for _ in range(12))  # one started since has it, too

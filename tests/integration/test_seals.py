@@ -30,6 +30,10 @@ def _is_open(server: Server) -> bool:
     return server.answers() and server.call("GET", "sys/seal-status").body["sealed"] is False
 
 
+def _is_sealed(client: Client) -> bool:
+    return client.expect(200, "GET", "sys/seal-status").body["sealed"] is True
+
+
 def _backends(server: Server) -> dict[str, Any]:
     found: dict[str, Any] = server.call("GET", "sys/seal-backend-status").body
     return found
@@ -47,7 +51,7 @@ def _begin(server: Server) -> list[str]:
 
 
 def _pid(server: Server, role: str) -> int:
-    return next(pid for pid, name in server.pids().items() if name == role)
+    return server.of_role(role)[0]
 
 
 def test_a_node_opens_by_its_seal_at_start_and_after_its_custodian_died(tmp_path: Path) -> None:
@@ -104,7 +108,7 @@ def test_who_seals_is_obeyed_also_where_the_custodian_dies_before_all_have_dropp
             client.expect(200, "GET", "sys/health")
             sealing = threading.Thread(target=seal)
             sealing.start()
-            eventually(lambda: client.call("GET", "sys/seal-status").body["sealed"] is True)
+            eventually(lambda: _is_sealed(client))
         os.kill(custodian, signal.SIGKILL)
         sealing.join()
         server.wait_until_replaced(custodian)
@@ -248,14 +252,10 @@ def test_shares_holders_move_a_store_to_another_seal_and_back(tmp_path: Path) ->
 
 def test_who_keeps_a_connection_is_not_cut_off_by_a_seal(node: Server) -> None:
     """Whoever tells that the node is sealed has asked for a new connection with it."""
-
-    def is_sealed(client: Client) -> bool:
-        return client.expect(200, "GET", "sys/seal-status").body["sealed"] is True
-
     with node.client() as client:
         for _ in range(6):
             client.expect(204, "PUT", "sys/seal")
-            eventually(lambda: is_sealed(client))
+            eventually(lambda: _is_sealed(client))
             answer = client.expect(200, "PUT", "sys/unseal", {"key": node.shares[0]})
             assert answer.body["sealed"] is False
-            eventually(lambda: node.whole() and not is_sealed(client))
+            eventually(lambda: node.whole() and not _is_sealed(client))

@@ -187,7 +187,7 @@ def _held_by_all(server: Server, clients: list[Client]) -> bool:
         return True
     ports = {client.link.sock.getsockname()[1] for client in clients}
     ends = _server_ends(server.port, ports)
-    workers = [pid for pid, role in server.pids().items() if role == "worker"]
+    workers = server.of_role("worker")
     return all(ends & _sockets(pid) for pid in workers)
 
 

@@ -87,7 +87,7 @@ def test_requests_by_the_socket_are_served_and_recorded_without_an_address(
 
 
 def test_each_worker_serves_it(unix_node: Node) -> None:
-    workers = [pid for pid, role in unix_node.pids().items() if role == "worker"]
+    workers = unix_node.of_role("worker")
     for worker in workers:
         os.kill(worker, signal.SIGSTOP)
         eventually(lambda: _stopped(worker))  # noqa: B023 - called at once

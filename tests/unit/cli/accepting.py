@@ -2,9 +2,10 @@
 
 import socket
 import threading
+from abc import ABC, abstractmethod
 
 
-class Accepting:
+class Accepting(ABC):
     """Takes connections one after another, each in `answer`, until its listener is closed."""
 
     def __init__(self) -> None:
@@ -21,9 +22,9 @@ class Accepting:
             with link:
                 self.answer(link)
 
+    @abstractmethod
     def answer(self, link: socket.socket) -> None:
         """What is done with a connection, which is closed then."""
-        raise NotImplementedError
 
 
 def head_of(link: socket.socket) -> bytes:
