@@ -62,6 +62,7 @@ class Log:
     ) -> tuple[bytes, Point]:
         """The row of the entry that comes after `last`, and the head that it makes."""
         entry = Entry(
+            schema=Entry.SCHEMA,  # spares `encode` a copy
             shard=self._shard,
             position=last.position + 1,
             epoch=EPOCH,

@@ -26,10 +26,17 @@ _decoders: dict[type[Any], msgspec.msgpack.Decoder[Any]] = {}
 
 def encode(record: Record) -> bytes:
     """The record's bytes. Raises NewerRecord if it was read from a newer program."""
-    current = type(record).SCHEMA
-    if record.schema > current:
-        raise NewerRecord(f"{type(record).__name__} has schema {record.schema}, this is {current}")
-    return _encoder.encode(msgspec.structs.replace(record, schema=current))
+    return _encoder.encode(stamped(record))
+
+
+def stamped(record: R) -> R:
+    """The record with this program's schema number, as it is stored. Raises NewerRecord."""
+    current, schema = type(record).SCHEMA, record.schema
+    if schema == current:
+        return record
+    if schema > current:
+        raise NewerRecord(f"{type(record).__name__} has schema {schema}, this is {current}")
+    return msgspec.structs.replace(record, schema=current)
 
 
 def decode(kind: type[R], data: bytes) -> R:

@@ -33,8 +33,8 @@ class State(IntEnum):
     DESTROYED = 2
 
 
-class Version(msgspec.Struct, frozen=True, array_like=True):
-    """The state of one version.
+class Version(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The state of one version. `gc=False`: there are thousands, and none is ever in a cycle.
 
     A deletion that someone asked for is a state of its own, so that a clock set back cannot
     undo it; `deletion_ns` alone is an expiry.
