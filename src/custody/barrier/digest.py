@@ -6,9 +6,8 @@ Checking", ASIACRYPT 2003); here HMAC-SHA256 over an injective encoding of raw k
 The row also holds the position of the last log entry that touched the table.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from struct import Struct
-from typing import NamedTuple
 
 from custody.barrier.keyring import Keyring
 from custody.barrier.points import PointRows
@@ -22,12 +21,18 @@ _DIGEST = bytes([Table.DIGEST])
 Change = tuple[bytes, bytes | None, bytes | None]  # raw key, ciphertext before, ciphertext after
 
 
-class Sum(NamedTuple):
-    """How many rows, their sum, and the log's position when a row last changed."""
+class Sum:
+    """How many rows, their sum, and the log's position when a row last changed.
 
-    rows: int
-    total: int
-    position: int
+    It changes in place: every job of a commit moves it, and only the commit's end is stored.
+    """
+
+    __slots__ = ("position", "rows", "total")
+
+    def __init__(self, rows: int, total: int, position: int) -> None:
+        self.rows = rows
+        self.total = total
+        self.position = position
 
 
 class Digests:
@@ -51,30 +56,32 @@ class Digests:
         count, total, position = fields
         return Sum(count, int.from_bytes(total, "big"), position)  # type: ignore[arg-type]  # the shape is _SHAPE
 
-    def added(
-        self, raw: RawRows, known: Mapping[int, Sum], changes: Iterable[Change], position: int
-    ) -> dict[int, Sum]:
-        """The new sums of the tables that `changes` touch; the old ones are in `known`, else read.
+    def find(self, raw: RawRows, sums: dict[int, Sum], changes: Iterable[Change]) -> None:
+        """Have in `sums` those of the tables that `changes` touch, all or none. Raises Tampered."""
+        read: dict[int, Sum] = {}
+        for place, _, _ in changes:
+            if place[0] not in sums and place[0] not in read:
+                read[place[0]] = self.read(raw, place[0])
+        sums.update(read)
 
-        Raises Tampered.
+    def add(self, sums: dict[int, Sum], changes: Iterable[Change], position: int) -> None:
+        """Bring `sums`, which `find` made complete, to what they are after `changes`.
+
+        A total may leave the modulus' range until it is written.
         """
-        deltas: dict[int, tuple[int, int]] = {}
         for place, before, after in changes:
-            count, total = deltas.get(place[0], (0, 0))
+            moved = sums[place[0]]
             if before is not None:
-                count, total = count - 1, total - self.element(place, before)
+                moved.rows -= 1
+                moved.total -= self.element(place, before)
             if after is not None:
-                count, total = count + 1, total + self.element(place, after)
-            deltas[place[0]] = (count, total)
-        sums = {}
-        for table, (count, total) in deltas.items():
-            last = known[table] if table in known else self.read(raw, table)
-            sums[table] = Sum(last.rows + count, (last.total + total) % MODULUS, position)
-        return sums
+                moved.rows += 1
+                moved.total += self.element(place, after)
+            moved.position = position
 
     def write(self, raw: RawTransaction, table: int, new: Sum) -> None:
         """Set a table's sum."""
-        total = new.total.to_bytes(32, "big")
+        total = (new.total % MODULUS).to_bytes(32, "big")
         self._points.put(raw, digest_key(table), new.rows, total, new.position)
 
 

@@ -6,6 +6,7 @@ from custody.barrier.envelope import Envelopes
 from custody.barrier.keyring import Keyring
 from custody.barrier.log import Log
 from custody.barrier.memo import Memo
+from custody.barrier.notes import RowIds
 
 MEMO_BYTES = 64 * 1024 * 1024
 
@@ -27,10 +28,11 @@ class Books:
 class Keys:
     """Everything of one keyring, for one thread: the event loop's, or a scrub's own."""
 
-    __slots__ = ("books", "envelopes", "keyring", "memo")
+    __slots__ = ("books", "envelopes", "keyring", "memo", "note_ids")
 
     def __init__(self, keyring: Keyring, shard: str) -> None:
         self.keyring = keyring
         self.envelopes = Envelopes(keyring)
         self.memo = Memo(MEMO_BYTES)
         self.books = Books(keyring, shard)
+        self.note_ids = RowIds()

@@ -19,7 +19,6 @@ from custody.base.ids import Source
 from custody.base.store import RawTransaction, Table
 from custody.storage.overlay import Overlay
 
-_KEY_SIZE: Final = 16  # bytes, of a row of notes
 # Of notes in a row. LMDB keeps a row of more than half a page on pages of its own, side by side:
 # these are rarely free, so the file grew, and a sync then costs milliseconds.
 _ROW_BYTES: Final = 1800
@@ -79,11 +78,12 @@ class Page:
         """Log and sum a job's changes. Raises Tampered."""
         books = self._keys.books
         last = self._head or books.log.head(raw)
+        books.digests.find(raw, self._sums, changes)
         row, head = books.log.following(last, _operations(changes), now_ns, request_id, flags)
-        sums = books.digests.added(raw, self._sums, changes, head.position)
         raw.put(change_log.entry_key(head.position), row)
+        # From here on nothing fails: a job that does would leave its part in the sums.
+        books.digests.add(self._sums, changes, head.position)
         self._head = head
-        self._sums.update(sums)
 
     def count(self, encryptions: int) -> None:
         """Account for what a job encrypted."""
@@ -93,7 +93,7 @@ class Page:
         """Keep a job's note; the slip of the row that it is in."""
         slips = self._slips
         if not slips or slips[-1].size + len(note) > _ROW_BYTES:
-            slips.append(Slip(self._source.random(_KEY_SIZE)))
+            slips.append(Slip(self._keys.note_ids.next(self._source)))
         slips[-1].add(note)
         return slips[-1]
 

@@ -34,9 +34,10 @@ class PointRows:
         known = self._known.get(place)
         if known is not None and known[0] == row:
             return known[1]
-        body = row[1 : -mac.SIZE]
-        if row[:1] != _VERSION or len(body) != self._shape.size:
+        # The length first: compiled, a slice that would be negative is a SystemError.
+        if len(row) != 1 + self._shape.size + mac.SIZE or row[:1] != _VERSION:
             raise Tampered(Table(place[0]).name, place[1:], "has not the shape of its row")
+        body = row[1 : -mac.SIZE]
         try:
             self._authenticator.verify(self._input(place, body), row[-mac.SIZE :])
         except mac.WrongMAC as error:

@@ -6,7 +6,7 @@ import pytest
 
 from custody.barrier.keyring import new_keyring
 from custody.barrier.keys import Keys
-from custody.barrier.notes import Notes
+from custody.barrier.notes import Notes, RowIds
 from custody.barrier.page import Slip
 from custody.barrier.rows import Reader, raw_key
 from custody.barrier.transaction import BarrierTransaction
@@ -101,3 +101,13 @@ def test_a_note_that_is_long_by_itself_has_a_row_for_itself() -> None:
     slips = commit.noted(b"a", b"b" * 5000, b"c")
     assert len({slip.key for slip in slips}) == 3
     assert sorted(commit.close().values()) == [[b"a"], [b"b" * 5000], [b"c"]]
+
+
+def test_rows_of_one_process_lie_side_by_side_and_apart_from_those_of_others() -> None:
+    ours, theirs = RowIds(), RowIds()
+    mine = [ours.next(SOURCE) for _ in range(300)]
+    assert mine == sorted(mine)
+    assert len({key[:8] for key in mine}) == 1
+    assert len({len(key) for key in mine}) == 1
+    other = theirs.next(SOURCE)
+    assert not mine[0] < other < mine[-1]
