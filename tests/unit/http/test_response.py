@@ -1,9 +1,12 @@
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from custody.core.call import Answer
+from custody.http.envelope import Envelope
 from custody.http.response import Encoded, encode_answer, encode_error
 from custody.plugin.context import Auth
 from custody.plugin.request import Reply
@@ -82,6 +85,19 @@ def test_escaping_changes_no_value(data: dict[str, str]) -> None:
     assert not {*b"<>&"} & {*body}
 
 
+def envelope(data: dict[str, Any] | None, seconds: int, warnings: tuple[str, ...]) -> Envelope:
+    return Envelope(
+        request_id="i",
+        lease_id="",
+        renewable=False,
+        lease_duration=seconds,
+        data=data,
+        wrap_info=None,
+        warnings=warnings or None,
+        auth=None,
+    )
+
+
 @given(
     st.dictionaries(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8"))),
     st.integers(min_value=0, max_value=2**31),
@@ -92,10 +108,18 @@ def test_data_that_are_in_json_already_make_the_same_answer(
 ) -> None:
     reply = Reply(data=data, lease_duration=seconds)
     anew, made = [
-        encode_answer(Answer("i", 200, reply, warnings, text=text))
+        encode_answer(Answer("i", 200, reply, warnings, text=text))[2]
         for text in (b"", msgspec.json.encode(data))
     ]
     assert made == anew
+    whole = msgspec.json.encode(envelope(data, seconds, warnings))
+    assert msgspec.json.decode(made) == msgspec.json.decode(whole)
+
+
+@pytest.mark.parametrize("data", [None, {}, {"a": None}])
+def test_an_answer_has_every_part_of_the_envelope_in_its_order(data: dict[str, Any] | None) -> None:
+    body = encode_answer(Answer("i", 200, Reply(data=data, lease_duration=7)))[2]
+    assert body == msgspec.json.encode(envelope(data, 7, ())) + b"\n"
 
 
 def test_what_is_for_the_record_alone_is_not_answered() -> None:
