@@ -4,9 +4,8 @@ Sealed, it opens nothing. Unsealed, every value that leaves it authenticated in 
 every change that enters is encrypted, logged and summed in the commit that makes it.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final, TypeVar
 
 from custody.barrier.keyring import Keyring
 from custody.barrier.keys import Keys
@@ -22,7 +21,7 @@ from custody.base.store import RawRows, RawTransaction, Store, Table, Tampered, 
 
 T = TypeVar("T")
 
-_NOTHING: Mapping[bytes, bytes | None] = MappingProxyType({})
+_NOTHING: Final[dict[bytes, bytes | None]] = {}  # nobody changes a read-set
 _UNLOGGED = frozenset({Table.OUTBOX})
 
 
@@ -69,7 +68,7 @@ class Barrier:
         self,
         fn: Callable[[BarrierTransaction], T],
         *,
-        expect: Mapping[bytes, bytes | None] = _NOTHING,
+        expect: dict[bytes, bytes | None] = _NOTHING,
         request_id: str = "",
         essential: bool = False,
         now_ns: int | None = None,

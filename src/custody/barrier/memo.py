@@ -13,7 +13,8 @@ class Memo:
 
     `entries` maps (raw key, decode) to (ciphertext, value). The reader looks there itself, since
     a call costs as much as the lookup, and trusts an entry only if its ciphertext is the row's.
-    Only values that authenticated in their place are put here.
+    Only values that authenticated in their place are put here, or that this process has just
+    encrypted for it.
     """
 
     __slots__ = ("_bytes", "_limit", "entries")

@@ -53,7 +53,7 @@ class Reader:
         """The row under a raw key as it is stored."""
         return self.raw.get(place)
 
-    def verify(self, reads: Mapping[bytes, bytes | None]) -> None:
+    def verify(self, reads: dict[bytes, bytes | None]) -> None:
         """Raises StaleDecision if what another view has read is not what stands here."""
         for place, ciphertext in reads.items():
             if self.fetch(place) != ciphertext:
@@ -77,13 +77,25 @@ class Reader:
             return None
         place = _PREFIX[table] + key
         ciphertext = self.reads[place] = self.fetch(place)
-        if ciphertext is None:
-            return None
+        return None if ciphertext is None else self._known(table, place, ciphertext, decode)
+
+    def prefetch(self, table: Table, key: bytes, decode: Callable[[bytes], object]) -> None:
+        """Have what `memo` will give at hand, without joining what was read."""
+        if len(key) >= MAX_KEY:
+            return
+        place = _PREFIX[table] + key
+        ciphertext = self.fetch(place)
+        if ciphertext is not None:
+            self._known(table, place, ciphertext, decode)
+
+    def _known(
+        self, table: Table, place: bytes, ciphertext: bytes, decode: Callable[[bytes], T]
+    ) -> T:
         known = self._memo.entries.get((place, decode))
         if known is not None and known[0] == ciphertext:
             value: T = known[1]
             return value
-        value = decode(self._envelopes.open(table, key, ciphertext))
+        value = decode(self._envelopes.open(table, place[1:], ciphertext))
         self._memo.put((place, decode), ciphertext, value)
         return value
 

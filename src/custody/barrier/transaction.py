@@ -1,6 +1,7 @@
 """Writing through the barrier: encrypts at once, then logs, counts and sums what was changed."""
 
-from typing import cast
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 from custody.barrier.digest import Change
 from custody.barrier.keys import Keys
@@ -17,6 +18,8 @@ from custody.base.store import (
     Table,
 )
 from custody.storage.overlay import Overlay  # noqa: TC001 compiled: the class is there at run time
+
+T = TypeVar("T")
 
 
 class BarrierTransaction(Reader):
@@ -56,6 +59,19 @@ class BarrierTransaction(Reader):
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """Encrypt `value` and set it. Raises ValueError for a key over the limit."""
+        self._put(table, key, value)
+
+    def put_memo(
+        self, table: Table, key: bytes, value: bytes, decode: Callable[[bytes], T], decoded: T
+    ) -> None:
+        """As `put`, and `memo` need not decode: `decoded` must be what `decode` makes of `value`.
+
+        It is believed of this very ciphertext alone, whatever becomes of the transaction.
+        """
+        after = self._put(table, key, value)
+        self._memo.put((raw_key(table, key), decode), after, decoded)
+
+    def _put(self, table: Table, key: bytes, value: bytes) -> bytes:
         if len(key) >= MAX_KEY:
             raise ValueError(f"a key of {len(key)} bytes is longer than {MAX_KEY - 1}")
         self._check_table(table)
@@ -67,6 +83,7 @@ class BarrierTransaction(Reader):
         if before is not None:
             self._replaced += len(before)
         self._keep((place, before, after), len(place) + len(after))
+        return after
 
     def delete(self, table: Table, key: bytes) -> bool:
         """Remove the row; says whether it was there."""

@@ -1,6 +1,6 @@
 """One admitted case's way to the store and to the processes around it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from custody.barrier.transaction import BarrierTransaction
 from custody.base.secret import Secret
 from custody.base.store import StaleDecision, Table, Transaction
 from custody.core import outbox, reading, wrap
-from custody.core.case import Case
+from custody.core.case import Case, Reads
 from custody.core.commit import Commit
 from custody.core.confine import MountTransaction, SystemTransaction
 from custody.core.desk import NO_TOKEN, Desk
@@ -33,7 +33,8 @@ class Act:
     it, it is refused, and its use is lost.
     """
 
-    __slots__ = ("_began_ns", "_case", "_desk", "_expect", "parts", "slips", "used")
+    __slots__ = ("_began_ns", "_case", "_desk", "_expect", "_noted", "parts", "slips",
+                 "used")  # fmt: skip
 
     def __init__(self, case: Case, parts: Parts, desk: Desk) -> None:
         self._case = case
@@ -43,6 +44,7 @@ class Act:
         self.used: TokenEntry | None = None  # the limited token after the use that this took
         self._began_ns = 0  # boot time at which the first change began to be made
         self._expect = _expected(case)
+        self._noted = b""
 
     @property
     def committed(self) -> bool:
@@ -93,7 +95,7 @@ class Act:
                 self._pay, expect=self._expect, essential=True
             )
 
-    async def transact(self) -> Reply | None:
+    def transact(self) -> Awaitable[Reply | None]:
         """Run an action that is one transaction."""
         case = self._case
         known = len(case.request.warnings)
@@ -108,7 +110,7 @@ class Act:
             reply: Reply | None = case.action.run(case.request, place)  # type: ignore[assignment] # WRITES
             return self._wrapped(txn, reply)
 
-        return await self.commit(job)
+        return self.commit(job)
 
     async def perform(self) -> Reply | None:
         """Run an action that composes transactions with the outside."""
@@ -142,6 +144,7 @@ class Act:
     async def commit(self, job: Callable[[BarrierTransaction], T], *, essential: bool = False) -> T:
         """Commit `job` if its decision still stands, with the note that remembers its record."""
         case = self._case
+        self._note()  # made here: while the job runs, others wait for the store
 
         def remembered(
             txn: BarrierTransaction,
@@ -163,9 +166,14 @@ class Act:
     def _remember(self, txn: BarrierTransaction) -> None:
         """Leave what tells of this commit in it, if it is one."""
         if txn.changed:
-            outbox.remember(txn, _commit(self._case))
+            txn.note(self._note())
             if not self._began_ns:
                 self._began_ns = self.parts.clock.boot_ns()
+
+    def _note(self) -> bytes:
+        if not self._noted:
+            self._noted = outbox.note(_commit(self._case))
+        return self._noted
 
     def _keep_slip(self, txn: BarrierTransaction) -> None:
         """`txn` is committed: keep what its note is taken away by."""
@@ -187,7 +195,7 @@ class Act:
         return self.used
 
 
-def _expected(case: Case) -> Mapping[bytes, bytes | None]:
+def _expected(case: Case) -> Reads:
     """The read-set; without a limited token's row, which others change by using it: `_pay` looks
     at that anew."""
     caller = case.request.caller
@@ -205,6 +213,7 @@ def presented(case: Case) -> Secret[str]:
 def _commit(case: Case) -> Commit:
     caller = case.request.caller
     return Commit(
+        schema=Commit.SCHEMA,  # spares `encode` a copy
         time_ns=case.request.now_ns,
         request_id=case.call.id,
         operation=case.operation,

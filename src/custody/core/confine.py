@@ -33,6 +33,10 @@ class MountStorage:
         """`decode` of the plaintext, remembered by (key, ciphertext)."""
         return self._rows.memo(_ENGINE, self._prefix + key, decode)
 
+    def prefetch(self, key: bytes, decode: Callable[[bytes], object]) -> None:
+        """Have what `memo` will give at hand; the decision does not rest on it."""
+        self._rows.prefetch(_ENGINE, self._prefix + key, decode)
+
     def scan(
         self, prefix: bytes, after: bytes = b"", limit: int = 1000
     ) -> list[tuple[bytes, bytes]]:
@@ -60,6 +64,10 @@ class MountTransaction(MountStorage):
     def put(self, key: bytes, value: bytes) -> None:
         """Set the row."""
         self._txn.put(_ENGINE, self._prefix + key, value)
+
+    def put_memo(self, key: bytes, value: bytes, decode: Callable[[bytes], T], decoded: T) -> None:
+        """Set the row, and have what `memo` will give of it at hand."""
+        self._txn.put_memo(_ENGINE, self._prefix + key, value, decode, decoded)
 
     def delete(self, key: bytes) -> bool:
         """Remove the row; says whether it was there."""

@@ -5,6 +5,7 @@ engine's own snapshot or transaction compares before it does anything. Denials a
 attempts, with the rule that decided; the caller is told nothing but that it is denied.
 """
 
+import contextlib
 from collections.abc import Awaitable, Collection, Mapping
 from typing import Final, NoReturn
 
@@ -30,7 +31,7 @@ from custody.core import help as help_pages
 from custody.core.call import Call
 from custody.core.case import Case, Outcome, Shown, Standing
 from custody.core.confine import MountStorage, SystemRows
-from custody.core.damage import named
+from custody.core.damage import DAMAGE, named
 from custody.core.desk import Desk
 from custody.core.match import Match
 from custody.core.parts import Parts
@@ -109,7 +110,15 @@ class Gate:
             case = self._decide(rows, call, draft)
             if case.action.kind is Kind.READS and not (case.limited or call.wrap_ttl):
                 return case, attempt(case, rows, self._desk)
+            self._prepare(rows, case)
         return case, self._broker.record(case.entry)
+
+    def _prepare(self, rows: View, case: Case) -> None:
+        """Let the action prefetch. What is damaged its transaction meets again, and there it is
+        recorded as what became of an admitted request."""
+        if case.action.prepare is not None:
+            with contextlib.suppress(*DAMAGE):
+                case.action.prepare(case.request, self._place(rows, case.engine, case.mount))
 
     async def denied(self, call: Call, draft: Draft, found: Exception) -> CustodyError:
         """What the caller may be told of `found`, after a device has accepted the denial's records.

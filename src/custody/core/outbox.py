@@ -13,7 +13,6 @@ from typing import Final
 
 from custody.barrier.notes import Notes
 from custody.barrier.page import Slip
-from custody.barrier.transaction import BarrierTransaction
 from custody.base.clock import NANOSECOND
 from custody.base.codec import CorruptRecord, decode, encode
 from custody.base.store import Rows, Table, Transaction
@@ -23,9 +22,9 @@ RECORD_WITHIN_NS: Final = 5 * NANOSECOND  # boot time since the commit began
 RECOVER_AFTER_NS: Final = 10 * NANOSECOND
 
 
-def remember(txn: BarrierTransaction, commit: Commit) -> None:
-    """Keep `commit`, which is all of the transaction, until its slip is settled."""
-    txn.note(encode(commit))
+def note(commit: Commit) -> bytes:
+    """The note of `commit`: what its transaction leaves until a device has the record."""
+    return encode(commit)
 
 
 def forget_all(txn: Transaction, keys: Iterable[bytes]) -> None:

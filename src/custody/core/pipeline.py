@@ -119,7 +119,9 @@ class Pipeline:
         act = Act(case, self._parts, self._desk)
         outcome = await self._run(case, act)
         await self._record(case, act, outcome)
-        await self._finish_use(case, act)
+        caller = case.request.caller
+        if caller is not None and act.used is not None:
+            await self._gate.finish_use(caller.id, act.used)
         return outcome
 
     async def _run(self, case: Case, act: Act) -> Outcome:
@@ -168,11 +170,6 @@ class Pipeline:
                 tokens.revoke(txn, token_hash, now_ns)
 
         await self._barrier.write(revoke, essential=True)
-
-    async def _finish_use(self, case: Case, act: Act) -> None:
-        caller = case.request.caller
-        if caller is not None and act.used is not None:
-            await self._gate.finish_use(caller.id, act.used)
 
 
 def _check_time(act: Act) -> None:

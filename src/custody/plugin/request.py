@@ -14,8 +14,10 @@ class Request:
 
     `path` is below the mount. `warnings` are the handler's own and make an answer of a 204;
     `ignored` are the core's, about fields that nobody reads, and are shown only where the answer
-    has a body anyway. `upload` is the body of a route that takes uploads. `wrap_ttl` is for how
-    many seconds the answer is to be wrapped; 0: it is not.
+    has a body anyway. `found` is what the route's `exists` found, for the handler; in a transaction
+    it holds only if it was read by `memo`: those rows are compared first. `upload` is the body of a
+    route that takes uploads. `wrap_ttl` is for how many seconds the answer is to be wrapped; 0: it
+    is not.
     """
 
     def __init__(  # noqa: PLR0913 one for each field
@@ -50,6 +52,7 @@ class Request:
         self.op = op
         self.upload = upload
         self.wrap_ttl = wrap_ttl
+        self.found: Any = None
         self.warnings: list[str] = []
         self.ignored: list[str] = []
 

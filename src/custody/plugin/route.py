@@ -59,7 +59,9 @@ class Action:
     `body` is a `custody.plugin.fields.Fields` subclass that types the body (WRITE, PATCH) or the
     query (READ, LIST, DELETE). None means: no fields are known; whatever comes is kept in
     `request.raw` and, unless `free` is set, warned about. `essential` writes (revocations) are
-    taken even below the low-water mark of the disk. `shows` is the shape of the answer's data
+    taken even below the low-water mark of the disk. `prepare(request, storage)` is called on the
+    snapshot that decided, once a WRITES action of an engine is admitted: what it prefetches is not
+    decoded while others wait for the store. `shows` is the shape of the answer's data
     (`custody.plugin.shape`), for the description of the API; one that answers with JSON states it.
     `grants` says that the answer may hand out or renew a token: its `auth`. `statuses` are those
     that it may answer with beside 200 and 204, and `media` the types of its answers.
@@ -70,6 +72,7 @@ class Action:
     body: type[Any] | None = None
     free: bool = False
     essential: bool = False
+    prepare: Callable[[Request, Any], None] | None = None
     access: Access | None = None  # overrides the route's
     help: str = ""
     shows: Any = None
@@ -106,10 +109,11 @@ class Route:
     `pattern` is literal segments, `{name}` for one segment of Vault's name form, `{name:any}` for
     one segment of anything, and `{path...}` for the rest (may contain slashes; may be empty, unless
     a literal follows).
-    `exists(request, rows)` tells create from update where Vault does; without it every write is an
-    update. `raw` answers are sent without Vault's envelope; `top` repeats `data` beside it.
-    `sealed` paths answer on a sealed node; those of them that are PUBLIC need no token and leave no
-    record, as in Vault. `head` allows HEAD.
+    `exists(request, rows)` tells create from update where Vault does, for a WRITE; without it every
+    write is an update. It may leave what it found in `request.found`. `raw` answers are sent
+    without Vault's envelope; `top` repeats `data` beside it. `sealed` paths answer on a sealed
+    node; those of them that are PUBLIC need no token and leave no record, as in Vault. `head`
+    allows HEAD.
     `clear_numbers` names the fields of body and answer whose numbers and booleans an audit record
     may show; under all others they are hashed, as texts always are. None, as in Vault: all show.
     `upload` bodies are no JSON and of any size: the handler reads `request.upload`.

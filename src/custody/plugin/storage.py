@@ -19,6 +19,10 @@ class Storage(Protocol):
         """`decode` of the plaintext, remembered by (key, ciphertext). Never for secret payloads."""
         ...
 
+    def prefetch(self, key: bytes, decode: Callable[[bytes], object]) -> None:
+        """Have what `memo` will give at hand: for `Action.prepare`, on which nothing rests."""
+        ...
+
     def scan(
         self, prefix: bytes, after: bytes = b"", limit: int = 1000
     ) -> list[tuple[bytes, bytes]]:
@@ -31,6 +35,13 @@ class Storage(Protocol):
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set the row."""
+        ...
+
+    def put_memo(self, key: bytes, value: bytes, decode: Callable[[bytes], T], decoded: T) -> None:
+        """As `put`; `decoded`, which must be what `decode` makes of `value`, spares decoding it.
+
+        Nobody may change `decoded` afterwards: it is what `memo` gives.
+        """
         ...
 
     def delete(self, key: bytes) -> bool:

@@ -59,7 +59,7 @@ class MountedEngine:
         """What the handler of `op` on `path` answers; raises what it raises.
 
         A handler that writes is first run in a transaction that is thrown away, since it must
-        bear being run again.
+        bear being run again; that once nothing was found or prefetched for it.
         """
         found = self._routes.match(path)
         assert found is not None, path  # noqa: S101 a test that asks for no route is wrong
@@ -77,6 +77,11 @@ class MountedEngine:
             return run(self.last, self.storage.snapshot())
         with self.storage.transaction(commit=False) as transaction:
             run(asked(), transaction)
+        snapshot = self.storage.snapshot()
+        if found.route.exists is not None and op is Op.WRITE:
+            found.route.exists(self.last, snapshot)
+        if action.prepare is not None:
+            action.prepare(self.last, snapshot)
         with self.storage.transaction() as transaction:
             return run(self.last, transaction)
 

@@ -17,6 +17,7 @@ from custody.barrier.log import HEAD, Retention, entry_key, read_entries
 from custody.barrier.memo import Memo
 from custody.barrier.meta import MetaRow, SealChanged, change_of, read_meta, write_meta
 from custody.barrier.rows import ENCRYPTED
+from custody.barrier.transaction import BarrierTransaction
 from custody.base.clock import SystemClock
 from custody.base.errors import BadRequest, Sealed, TransactionTooLarge
 from custody.base.ids import SystemSource
@@ -109,6 +110,68 @@ async def test_a_memo_saves_decoding_but_never_reading(at: Fixture) -> None:
     await at.barrier.write(lambda transaction: transaction.delete(Table.TOKEN, b"t"))
     with at.barrier.snapshot() as view:
         assert view.memo(Table.TOKEN, b"t", upper) is None
+
+
+class Decoder:
+    """Counts what it decodes."""
+
+    def __init__(self) -> None:
+        self.decoded: list[bytes] = []
+
+    def decode(self, data: bytes) -> bytes:
+        """As `upper`."""
+        self.decoded.append(data)
+        return data.upper()
+
+
+@on_loop
+async def test_what_was_prefetched_is_decoded_once_and_is_not_among_the_reads(at: Fixture) -> None:
+    decoder = Decoder()
+    decode = decoder.decode
+    await at.put(Table.ENGINE, (b"k", b"one"))
+    with at.barrier.snapshot() as view:
+        for key in (b"k", b"none", b"k" * 600):
+            view.prefetch(Table.ENGINE, key, decode)
+        assert view.reads == {}
+        assert view.memo(Table.ENGINE, b"k", decode) == b"ONE"
+    assert decoder.decoded == [b"one"]
+    await at.put(Table.ENGINE, (b"k", b"two"))
+    with at.barrier.snapshot() as view:
+        assert view.memo(Table.ENGINE, b"k", decode) == b"TWO"
+
+
+@on_loop
+async def test_what_was_put_with_its_meaning_need_not_be_decoded(at: Fixture) -> None:
+    decoder = Decoder()
+    decode = decoder.decode
+
+    def put(transaction: BarrierTransaction) -> None:
+        transaction.put_memo(Table.ENGINE, b"k", b"one", decode, b"ONE")
+        assert transaction.memo(Table.ENGINE, b"k", decode) == b"ONE"
+
+    await at.barrier.write(put)
+    with at.barrier.snapshot() as view:
+        assert view.memo(Table.ENGINE, b"k", decode) == b"ONE"
+    assert decoder.decoded == []
+    with at.open(at.keyring).snapshot() as view:  # another process
+        assert view.memo(Table.ENGINE, b"k", decode) == b"ONE"
+    assert decoder.decoded == [b"one"]
+
+
+@on_loop
+async def test_the_meaning_of_what_was_never_committed_is_believed_of_nothing(at: Fixture) -> None:
+    decoder = Decoder()
+    decode = decoder.decode
+    await at.put(Table.ENGINE, (b"k", b"one"))
+
+    def fail(transaction: BarrierTransaction) -> None:
+        transaction.put_memo(Table.ENGINE, b"k", b"two", decode, b"TWO")
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 its own
+        await at.barrier.write(fail)
+    with at.barrier.snapshot() as view:
+        assert view.memo(Table.ENGINE, b"k", decode) == b"ONE"
 
 
 @on_loop

@@ -87,6 +87,7 @@ class Probe:
         self.calls: list[tuple[str, str, int]] = []
         self.recorder: Recorder | None = None
         self.before_end: Hook | None = None
+        self.prefetched: list[bytes] = []
         self.engine = Engine(
             kind="probe",
             routes=(
@@ -94,7 +95,7 @@ class Probe:
                     "note/{name}",
                     {
                         Op.READ: reads(self._read),
-                        Op.WRITE: writes(self._write, NoteFields),
+                        Op.WRITE: writes(self._write, NoteFields, prepare=self._prepare),
                         Op.DELETE: writes(self._delete),
                     },
                     exists=self._exists,
@@ -111,6 +112,9 @@ class Probe:
 
     def _exists(self, request: Request, rows: MountStorage) -> bool:
         return rows.get(request.params["name"].encode()) is not None
+
+    def _prepare(self, request: Request, rows: MountStorage) -> None:
+        rows.prefetch(request.params["name"].encode(), self.prefetched.append)
 
     def _read(self, request: Request, rows: MountStorage) -> Reply:
         self._note(request)

@@ -4,6 +4,7 @@ import pytest
 from tests.unit.core.stage import Stage
 
 from custody.barrier.notes import Notes
+from custody.barrier.transaction import BarrierTransaction
 from custody.base.clock import NANOSECOND
 from custody.base.codec import encode
 from custody.base.errors import AuditFailed
@@ -35,7 +36,7 @@ async def left_behind(stage: Stage, count: int) -> list[Commit]:
     """Commits whose process died before their record."""
     commits = [commit_of(number, stage.clock.now_ns()) for number in range(count)]
     for commit in commits:
-        await stage.barrier.write(partial(outbox.remember, commit=commit))
+        await stage.barrier.write(partial(BarrierTransaction.note, note=outbox.note(commit)))
     stage.start()
     return commits
 
@@ -135,7 +136,7 @@ async def test_of_the_commits_in_a_row_those_get_a_record_that_have_none() -> No
 async def test_a_request_that_committed_twice_gets_one_record() -> None:
     async with Stage() as stage:
         [commit] = await left_behind(stage, 1)
-        await stage.barrier.write(partial(outbox.remember, commit=commit))
+        await stage.barrier.write(partial(BarrierTransaction.note, note=outbox.note(commit)))
         job = job_of(stage)
         await job.run()
         stage.clock.advance(AFTER)
@@ -147,7 +148,9 @@ async def test_a_request_that_committed_twice_gets_one_record() -> None:
 async def test_a_run_takes_no_more_rows_than_it_takes_commits() -> None:
     async with Stage() as stage:
         await left_in_one_row(stage, BATCH)
-        await stage.barrier.write(partial(outbox.remember, commit=commit_of(BATCH, 1)))
+        await stage.barrier.write(
+            partial(BarrierTransaction.note, note=outbox.note(commit_of(BATCH, 1)))
+        )
         job = job_of(stage)
         await job.run()
         stage.clock.advance(AFTER)

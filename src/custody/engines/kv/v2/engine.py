@@ -41,7 +41,7 @@ ENGINE = Engine(
             "data/{path...}",
             {
                 Op.READ: reads(data.read_data, VersionQuery, shows=Secret),
-                Op.WRITE: writes(data.write_data, DataBody, shows=Version),
+                Op.WRITE: writes(data.write_data, DataBody, prepare=data.prefetch, shows=Version),
                 Op.PATCH: writes(data.patch_data, DataBody, shows=Version),
                 Op.DELETE: writes(data.delete_data, shows=NULL),
             },

@@ -1,5 +1,6 @@
 """Handlers of `metadata/` for one secret: its settings, its history, and its end."""
 
+from copy import copy
 from typing import Annotated, Any
 
 from msgspec.structs import replace
@@ -87,7 +88,7 @@ def patch_metadata(request: Request, storage: Storage) -> Reply | None:
     changes = _changes(request.body)
     for name, (field, unset) in _SETTINGS.items():
         if name in request.raw and request.raw[name] is None:
-            changes[field] = unset
+            changes[field] = copy(unset)  # a secret's own: what is stored is remembered
     if not changes:
         return None
     found = objects.load(storage, path)

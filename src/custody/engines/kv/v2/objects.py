@@ -1,6 +1,7 @@
 """A secret as a whole: its metadata together with its rows of payloads."""
 
 from collections.abc import Callable, Collection
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -12,6 +13,7 @@ from custody.engines.kv.v2.schema import Config, Metadata, State, Version
 from custody.plugin.storage import Storage
 
 Shown = dict[str, object]
+_DESTROYED: Final = State.DESTROYED  # as a constant: compiled, a member of an enum is dear
 
 
 def load(storage: Storage, path: str) -> tuple[bytes, Metadata] | None:
@@ -21,26 +23,29 @@ def load(storage: Storage, path: str) -> tuple[bytes, Metadata] | None:
 
 
 def add_version(
-    storage: Storage, object_id: bytes, metadata: Metadata, payload: bytes, now_ns: int
+    storage: Storage,
+    config: Config,
+    found: tuple[bytes, Metadata],
+    payload: bytes,
+    now_ns: int,
 ) -> Metadata:
     """Store `payload` as the next version, drop the versions that are then too many.
 
-    Returns the metadata as stored; at most MAX_VERSIONS + 2 rows change.
+    As in Vault, `oldest` stays 0 until the limit (the secret's own, else the mount's, else the
+    default) is first reached. Returns the metadata as stored; at most MAX_VERSIONS + 2 rows change.
     """
-    config = records.read_config(storage)
-    version = Version(now_ns, expiry(config, metadata, now_ns))
+    object_id, metadata = found
     last = metadata.above_floor()
-    grown = replace(
-        last,
-        current=last.current + 1,
-        versions=(*last.versions, version),
-        updated_ns=now_ns,
-    )
-    kept = _drop_oldest(grown, config)
-    before = metadata.numbers
-    for number in range(before.start, min(before.stop, kept.numbers.start)):
+    current, oldest = last.current + 1, last.oldest
+    versions = (*last.versions, Version(now_ns, expiry(config, metadata, now_ns)))
+    limit = last.max_versions or config.max_versions or records.DEFAULT_MAX_VERSIONS
+    if current - oldest >= limit:
+        oldest, versions = current - limit + 1, versions[-limit:]
+    kept = replace(last, current=current, oldest=oldest, versions=versions, updated_ns=now_ns)
+    first = metadata.current - len(metadata.versions) + 1
+    for number in range(first, min(metadata.current, current - len(versions)) + 1):
         records.delete_payload(storage, object_id, number)
-    records.write_payload(storage, object_id, kept.current, payload)
+    records.write_payload(storage, object_id, current, payload)
     records.write_metadata(storage, object_id, kept)
     return kept
 
@@ -91,7 +96,7 @@ def show_version(metadata: Metadata, number: int, version: Version) -> Shown:
         "created_time": rfc3339(version.created_ns),
         "custom_metadata": metadata.custom or None,
         "deletion_time": show_time(version.deletion_ns),
-        "destroyed": version.state is State.DESTROYED,
+        "destroyed": version.state is _DESTROYED,
         "version": number,
     }
 
@@ -99,18 +104,3 @@ def show_version(metadata: Metadata, number: int, version: Version) -> Shown:
 def show_time(ns: int) -> str:
     """A time as the API shows it: empty when there is none."""
     return rfc3339(ns) if ns else ""
-
-
-def _drop_oldest(metadata: Metadata, config: Config) -> Metadata:
-    """The metadata with no more versions than its own limit, else the mount's, else the default.
-
-    As in Vault, `oldest` stays 0 until the limit is first reached.
-    """
-    limit = metadata.max_versions or config.max_versions or records.DEFAULT_MAX_VERSIONS
-    if metadata.current - metadata.oldest < limit:
-        return metadata
-    return replace(
-        metadata,
-        oldest=metadata.current - limit + 1,
-        versions=metadata.versions[-limit:],
-    )

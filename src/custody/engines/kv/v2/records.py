@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from custody.base.codec import CorruptRecord, decode, encode
+from custody.base.codec import CorruptRecord, decode, encode, stamped
 from custody.base.errors import BadRequest, unchained
 from custody.engines.kv.v2.schema import Config, Metadata
 from custody.plugin.route import MIB
@@ -49,9 +49,15 @@ def read_metadata(storage: Storage, object_id: bytes) -> Metadata:
     return metadata
 
 
+def prefetch_metadata(storage: Storage, object_id: bytes) -> None:
+    """Have the object's metadata decoded before it is read."""
+    storage.prefetch(METADATA + object_id, _decode_metadata)
+
+
 def write_metadata(storage: Storage, object_id: bytes, metadata: Metadata) -> None:
     """Set the object's metadata."""
-    storage.put(METADATA + object_id, encode(metadata))
+    kept = stamped(metadata)
+    storage.put_memo(METADATA + object_id, encode(kept), _decode_metadata, kept)
 
 
 def delete_metadata(storage: Storage, object_id: bytes) -> None:
