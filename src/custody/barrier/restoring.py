@@ -11,7 +11,7 @@ and carried over, the rest of it while nobody can write.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from custody.barrier import log as change_log
 from custody.barrier.digest import MODULUS, Sum
@@ -47,6 +47,16 @@ _ENGINE: Final = bytes([Table.ENGINE])
 _MOUNT_ID: Final = 8
 
 Decide = Callable[[bytes, bytes, bytes | None], Mapping[bytes, bytes | None]]
+
+
+class Survivor(NamedTuple):
+    """How an engine decides on rows of a mount: those whose keys in it begin so and are so long."""
+
+    prefix: bytes
+    size: int
+    decide: Decide
+
+
 """What to change in a restored mount, by key: of a row's key, restored and present value."""
 
 
@@ -67,9 +77,8 @@ class Merge:
         self._source = source
         self._now_ns = now_ns
         self._sums: dict[int, list[int]] = {table: [0, 0] for table in LOGGED}
-        self._survivors: Mapping[bytes, tuple[bytes, Decide]] = {}
+        self._survivors: Mapping[bytes, Survivor] = {}
         self._encryptions = 0
-        self.changed = 0  # rows that engines have changed
 
     def load(self, rows: Iterable[Row]) -> None:
         """Take the snapshot's part of the data. Raises Refused where its sums do not hold."""
@@ -98,22 +107,22 @@ class Merge:
             self._generation.load(self._counted(live, table))
         return self._books.log.head(live).position
 
-    def decide(self, live: RawRows, survivors: Mapping[bytes, tuple[bytes, Decide]]) -> None:
-        """Have engines decide on every row of theirs that is not as it is now.
+    def decide(self, live: RawRows, survivors: Mapping[bytes, Survivor]) -> None:
+        """Have engines decide on the rows that they want to, where these are not as they are now.
 
-        `survivors` is by mount id, of the mounts that are there before and after: the prefix of
-        the rows that an engine wants to decide on, and how it decides.
+        `survivors` is by mount id, of the mounts that are there before and after.
         """
         self._survivors = survivors
-        for mount, (prefix, _) in survivors.items():
+        for mount, survivor in survivors.items():
+            prefix = survivor.prefix
             start, stop = _ENGINE + mount + prefix, _ENGINE + mount + _next(prefix)
             while True:
                 with self._generation.snapshot() as rows:
-                    found = rows.scan(start, stop, _BATCH)
+                    found = rows.keys(start, stop, _BATCH)
                 if not found:
                     break
-                self._apply(self._decided(live, [place for place, _ in found]))
-                start = after_key(found[-1][0])
+                self._apply(self._decided(live, found))
+                start = after_key(found[-1])
 
     def follow(self, live: RawRows, position: int) -> int:
         """Carry over what was changed after `position`; the position reached, 500 entries at most.
@@ -159,9 +168,8 @@ class Merge:
         changes: dict[bytes, bytes | None] = {}
         for place in places:
             mount = place[1 : 1 + _MOUNT_ID]
-            prefix, decide = self._survivors.get(mount, (b"", None))
-            key = place[1 + _MOUNT_ID :]
-            if decide is None or not key.startswith(prefix):
+            survivor, key = self._survivors.get(mount), place[1 + _MOUNT_ID :]
+            if survivor is None or len(key) != survivor.size or not key.startswith(survivor.prefix):
                 continue
             with self._generation.snapshot() as rows:
                 restored = rows.get(place)
@@ -169,11 +177,11 @@ class Merge:
             if restored is None or restored == present:
                 continue
             plain = self._open(place, restored)
-            wanted = decide(key, plain, None if present is None else self._open(place, present))
+            now = None if present is None else self._open(place, present)
+            wanted = survivor.decide(key, plain, now)
             for name, value in wanted.items():
                 other = _ENGINE + mount + name
                 changes[other] = None if value is None else self._seal(other, value)
-        self.changed += len(changes)
         return changes
 
     def _apply(self, changes: Mapping[bytes, bytes | None]) -> None:

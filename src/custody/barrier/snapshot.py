@@ -27,10 +27,9 @@ import msgspec
 from custody.barrier.keyring import Keyring
 from custody.barrier.rows import after_key
 from custody.base.errors import BadRequest
-from custody.base.store import MAX_KEY, RawRows
+from custody.base.store import FORMAT, MAX_KEY, RawRows
 from custody.crypto import mac
 
-FORMAT: Final = 1
 PART: Final = 1024 * 1024  # bytes of rows in a file, about
 MAX_PART: Final = 64 * 1024 * 1024
 ROWS: Final = 16  # read at once: with the largest of values they still are some megabytes
@@ -139,8 +138,8 @@ class SnapshotReader:
             self.header = msgspec.json.decode(data, type=Header)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise Refused("meta.json cannot be read") from None
-        if self.header.format != FORMAT:
-            raise Refused(f"it has format {self.header.format}, this program reads {FORMAT}")
+        if not 0 < self.header.format <= FORMAT:
+            raise Refused(f"it has format {self.header.format}, this program reads up to {FORMAT}")
 
     def rows(self, key: bytes | None) -> Iterator[Row]:
         """Every row, in the order of keys. `key` is that of the store, None where it is not known.

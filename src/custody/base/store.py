@@ -12,6 +12,7 @@ from typing import IO, Any, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
+FORMAT = 2  # of what is stored; 1: payloads of KV version 2 lay apart, which is read, never written
 MAX_KEY = 511  # LMDB's limit, table byte included
 MAX_TRANSACTION_KEYS = 10_000
 MAX_TRANSACTION_BYTES = 16 * 1024 * 1024

@@ -14,11 +14,11 @@ from typing import IO, Final
 from custody import __version__
 from custody.barrier.keyring import SCOPE_SIZE, Keyring
 from custody.barrier.meta import MetaRow, read_meta
-from custody.barrier.restoring import Decide, Merge, reader_of
+from custody.barrier.restoring import Merge, Survivor, reader_of
 from custody.barrier.snapshot import Header, SnapshotReader, SnapshotWriter, sealing_key
 from custody.base.clock import rfc3339
 from custody.base.errors import BadRequest, Unavailable
-from custody.base.store import Generation, RawRows, Replaceable, Rows, Table
+from custody.base.store import FORMAT, Generation, RawRows, Replaceable, Rows, Table
 from custody.core import mounts
 from custody.core.bootstrap import CLUSTER_ID, CLUSTER_NAME
 from custody.core.parts import Parts
@@ -57,7 +57,7 @@ def _writer(parts: Parts, raw: RawRows) -> SnapshotWriter:
     with barrier.snapshot() as rows:
         name, identifier = _cluster(rows)
     header = Header(
-        format=1,
+        format=FORMAT,
         version=__version__,
         scope=barrier.keyring.scope.hex(),
         position=check.position,
@@ -164,17 +164,17 @@ def _merge(
 
 def _survivors(
     parts: Parts, live: RawRows, generation: Generation, keyring: Keyring
-) -> Mapping[bytes, tuple[bytes, Decide]]:
+) -> Mapping[bytes, Survivor]:
     """How engines decide, by mount: of the mounts that are there before and after."""
     now_ns = parts.clock.now_ns()
     with generation.snapshot() as restored:
         after = _mounts(parts, reader_of(restored, keyring))
     before = _mounts(parts, reader_of(live, keyring))
-    found: dict[bytes, tuple[bytes, Decide]] = {}
+    found: dict[bytes, Survivor] = {}
     for identifier, engine in after.items():
         survival = engine.survival
         if survival is not None and identifier in before:
-            found[identifier] = (survival.prefix, survival.at(now_ns))
+            found[identifier] = Survivor(survival.prefix, survival.size, survival.at(now_ns))
     return found
 
 

@@ -140,11 +140,13 @@ class Survival:
     """What of an engine's rows a restore of an older state does not undo.
 
     `at(now_ns)(key, restored, present)` is asked for each row of a mount whose key begins with
-    `prefix` and that is not in the present data as it is restored; `present` None: it is gone. It
-    answers with the rows of the restored mount to change, None for those that go.
+    `prefix`, has `size` bytes, and that is not in the present data as it is restored; `present`
+    None: it is gone. It answers with the rows of the restored mount to change, None for those that
+    go.
     """
 
     prefix: bytes
+    size: int
     at: Callable[[int], Callable[[bytes, bytes, bytes | None], Mapping[bytes, bytes | None]]]
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 
 from custody.base import files
+from custody.base.store import FORMAT
 
-FORMAT = 1
 ENGINE = "lmdb-0.9"
 _FIRST = "gen-000001"
 _OURS = 0o600  # the mode of files
@@ -55,10 +55,10 @@ def prepare(shard: Path) -> Path:
     if is_network(kind):
         raise UnfitFileSystem(f"{shard} is on a network file system ({kind}); use a local disk")
     format_file = shard / "FORMAT"
-    if not format_file.exists():
+    if not format_file.exists() or _check(format_file).format < FORMAT:
+        # Before anything is written that a program of an older format would not find.
         ours = Format(format=FORMAT, engine=ENGINE, minimum_reader=FORMAT)
         files.replace(format_file, msgspec.json.encode(ours) + b"\n", _OURS)
-    _check(format_file)
     current = shard / "CURRENT"
     if not current.exists():
         (shard / _FIRST).mkdir(mode=0o700, exist_ok=True)
@@ -120,7 +120,7 @@ def is_network(kind: str) -> bool:
     return kind in _NETWORK or kind.startswith("fuse.")
 
 
-def _check(path: Path) -> None:
+def _check(path: Path) -> Format:
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Format)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -132,3 +132,4 @@ def _check(path: Path) -> None:
         )
     if found.engine != ENGINE:
         raise WrongFormat(f"{path}: the data is kept by {found.engine}, this program uses {ENGINE}")
+    return found

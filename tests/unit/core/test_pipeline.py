@@ -12,6 +12,7 @@ from custody.base.store import Table
 from custody.core import outbox
 from custody.core.jobs.recording import Recording
 from custody.core.outbox import RECORD_WITHIN_NS
+from custody.engines.kv.v2.records import METADATA_KEY
 
 NOTES = 'path "probe/*" { capabilities = ["create", "read", "update", "delete"] }'
 PATH = "probe/note/a"
@@ -166,6 +167,70 @@ async def test_what_changes_between_decision_and_act_governs_the_act(
         assert answer.status in {403, 404}
         assert SECRET.encode() not in answer.body
         assert [op for op, path, _ in stage.probe.calls if path == "note/a"] == []
+
+
+async def test_what_an_admitted_write_prefetches_is_no_part_of_its_decision() -> None:
+    async with Stage() as stage:
+        await stage.note("a", "first")
+        token = await stage.token(NOTES)
+        stage.broker.upon(PATH, lambda: stage.note("a", "second"))
+        stage.start()
+        await stage.expect(204, "POST", PATH, token=token, body={"text": "third"})
+        assert stage.probe.prefetched == [b"first"]
+        assert [op for op, path, _ in stage.probe.calls if path == "note/a"] == ["write"] * 2
+        assert len(stage.records("request", PATH)) == 2
+        assert await stage.noted("a") == "third"
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_damage_that_is_met_in_prefetching_is_what_became_of_an_admitted_write(
+    method: str,
+) -> None:
+    async with Stage() as stage:
+        root, body = stage.root_token, {"data": {"n": 1}}
+        await stage.expect(200, "POST", "secret/data/a", token=root, body=body)
+        stage.restart()
+        stage.start()
+        metadata = 1 + 8 + METADATA_KEY  # bytes: table, mount, key
+        stage.store.load(
+            (place, row[:-1] + bytes([row[-1] ^ 1]) if is_metadata else row)
+            for place, row in stage.store.dump()
+            for is_metadata in [place[:1] + place[9:10] == b"@M" and len(place) == metadata]
+        )
+        answer = await stage.call(method, "secret/data/a", token=root, body=body)
+        assert answer.status == 500
+        found = [(record["type"], record.get("error")) for record in stage.recorder.records]
+        assert found == [("request", None), ("response", answer.errors[0])]
+
+
+async def test_nothing_is_prefetched_for_a_write_that_is_denied() -> None:
+    async with Stage() as stage:
+        await stage.note("a")
+        stage.probe.prefetched.clear()
+        token = await stage.token('path "probe/note/a" { capabilities = ["read"] }')
+        await stage.expect(403, "POST", PATH, token=token, body={"text": "x"})
+        assert stage.probe.prefetched == []
+
+
+@pytest.mark.parametrize("writes", [0, 3])
+async def test_a_secret_is_written_to_as_it_is_when_the_write_commits(writes: int) -> None:
+    """What was found for the decision is not what is there: it was removed, and made again."""
+    path, root = "secret/data/a", {"data": {"n": 1}}
+    async with Stage() as stage:
+        await stage.expect(200, "POST", path, token=stage.root_token, body=root)
+        rules = 'path "secret/*" { capabilities = ["create", "read", "update"] }'
+        token = await stage.token(rules)
+
+        async def replace() -> None:
+            await stage.expect(204, "DELETE", "secret/metadata/a", token=stage.root_token)
+            for _ in range(writes):
+                await stage.expect(200, "POST", path, token=stage.root_token, body=root)
+
+        stage.broker.upon(path, replace)
+        answer = await stage.expect(200, "POST", path, token=token, body={"data": {"n": 2}})
+        assert answer.data["version"] == writes + 1
+        shown = await stage.expect(200, "GET", path, token=token)
+        assert shown.data["data"] == {"n": 2}
 
 
 async def test_a_decision_that_keeps_changing_is_given_up() -> None:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from custody.barrier.finding import Finding
-from custody.base.store import Generation, RawRows, Table
+from custody.barrier.snapshot import Header, SnapshotWriter, sealing_key
+from custody.base.store import Generation, RawRows, Table, Transaction
 from custody.core import snapshots
+from custody.engines.kv.v2.records import METADATA_KEY
 from custody.storage.memory import MemoryStore
 from custody.testing.server import MemoryServer
 
@@ -31,6 +33,22 @@ async def restore(server: MemoryServer, data: bytes, status: int = 204, path: st
 def findings(server: MemoryServer) -> list[Finding]:
     with server.barrier.snapshot() as view:
         return [one for checked in server.barrier.scrub(view) for one in checked.findings]
+
+
+def of_format_1(server: MemoryServer) -> bytes:
+    """A snapshot as a program of before made it."""
+    barrier = server.barrier
+    with server.store.snapshot() as raw:
+        check = barrier.passing(raw)
+        header = Header(
+            format=1,
+            version="0.1.0",
+            scope=barrier.keyring.scope.hex(),
+            position=check.position,
+            time="2026-11-01T00:00:00Z",
+        )
+        key = sealing_key(barrier.keyring)
+        return b"".join(SnapshotWriter(raw, header, key, check.row, check.finish).pieces())
 
 
 async def put(server: MemoryServer, name: str, value: int) -> None:
@@ -131,7 +149,7 @@ async def test_many_numbers_lost_in_a_restore_push_old_versions_out_with_their_p
         assert (shown.data["current_version"], shown.data["oldest_version"]) == (30, 21)
         payloads = [
             place for place, _ in store.dump()
-            if place[0] == Table.ENGINE and place[9:10] == b"V"
+            if place[0] == Table.ENGINE and place[9:10] == b"M" and len(place) > 9 + METADATA_KEY
         ]  # fmt: skip
         assert len(payloads) == 1
 
@@ -160,6 +178,31 @@ async def test_versions_that_were_destroyed_or_deleted_since_are_not_revived() -
             body = {"versions": [1]}
             await server.expect(204, "POST", f"secret/undelete/{name}", token=root, body=body)
             assert await value(server, name) == 7
+        assert findings(server) == []
+
+
+async def test_a_snapshot_of_format_1_is_restored_and_destroys_what_was_destroyed_since() -> None:
+    async with MemoryServer() as server:
+        for number in (1, 2):
+            await put(server, "a", number)
+
+        def as_format_1(txn: Transaction) -> None:
+            for key, payload in txn.scan(Table.ENGINE, b""):
+                if key[8:9] == b"M" and len(key) > 8 + METADATA_KEY:
+                    txn.put(Table.ENGINE, key[:8] + b"V" + key[9:], payload)
+                    txn.delete(Table.ENGINE, key)
+
+        await server.barrier.write(as_format_1)
+        data = of_format_1(server)
+        body = {"versions": [1]}
+        await server.expect(204, "POST", "secret/destroy/a", token=server.root_token, body=body)
+        await put(server, "a", 3)
+        await restore(server, data)
+        assert await value(server, "a") == 2
+        await server.expect(404, "GET", "secret/data/a?version=1", token=server.root_token)
+        with server.barrier.snapshot() as rows:
+            keys = [key[8:] for key in rows.keys(Table.ENGINE, b"")]
+        assert [key[-1] for key in keys if key[:1] == b"V"] == [2]
         assert findings(server) == []
 
 
@@ -293,7 +336,8 @@ def resummed(data: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
         (lambda data: rewritten(data, lambda n, b: None if n.startswith("rows") else b), "checks"),
         (lambda data: resummed(data, lambda n, b: b[:99] + bytes([b[99] ^ 1]) + b[100:]
                                if n.startswith("rows") else b), "seal was not made"),
-        (lambda data: rewritten(data, lambda _, b: b.replace(b'"format":1', b'"format":9')), "9"),
+        (lambda data: rewritten(data, lambda _, b: b.replace(b'"format":2', b'"format":9')), "9"),
+        (lambda data: rewritten(data, lambda _, b: b.replace(b'"format":2', b'"format":0')), "0"),
         (lambda data: rewritten(data, lambda n, b: b"{" if n == "meta.json" else b), "meta.json"),
     ],
 )  # fmt: skip

@@ -6,6 +6,7 @@ import pytest
 
 from custody.base.clock import NANOSECOND, rfc3339
 from custody.base.errors import BadRequest, NotFound
+from custody.engines.kv.v2.records import METADATA_KEY
 from custody.engines.kv.v2.schema import MAX_VERSIONS
 from custody.plugin.route import Op
 from custody.testing.engine import MountedEngine
@@ -28,8 +29,13 @@ def metadata(kv: MountedEngine) -> Any:
     return reply.data
 
 
+def payloads(kv: MountedEngine) -> list[bytes]:
+    """The keys of the rows that hold payloads."""
+    return [key for key in sorted(kv.storage.rows) if key[:1] == b"M" and len(key) > METADATA_KEY]
+
+
 def kept(kv: MountedEngine) -> list[int]:
-    rows = [int.from_bytes(key[-8:], "big") for key in sorted(kv.storage.rows) if key[:1] == b"V"]
+    rows = [int.from_bytes(key[-8:], "big") for key in payloads(kv)]
     assert [str(number) for number in rows] == list(metadata(kv)["versions"])
     return rows
 
@@ -77,7 +83,7 @@ def test_a_destroyed_version_has_no_payload_and_cannot_come_back(kv: MountedEngi
     assert reply.data["data"] is None
     assert reply.data["metadata"]["destroyed"] is True
     assert reply.data["metadata"]["deletion_time"] == ""
-    assert sum(key.startswith(b"V") for key in kv.storage.rows) == 1
+    assert len(payloads(kv)) == 1
     assert status(kv) is None
 
 

@@ -1,5 +1,6 @@
 """The data directory: formats, generations, file systems, and one server at a time."""
 
+import json
 import os
 import subprocess
 import sys
@@ -51,7 +52,7 @@ def test_a_generation_that_is_not_there_is_refused(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"format": 9, "engine": "lmdb-0.9", "minimum_reader": 7}', "format 7.*format 1"),
+        ('{"format": 9, "engine": "lmdb-0.9", "minimum_reader": 7}', "format 7.*format 2"),
         ('{"format": 1, "engine": "lmdb-1.0", "minimum_reader": 1}', "lmdb-1.0"),
         ("nonsense", "not readable"),
         ("", "not readable"),
@@ -68,8 +69,23 @@ def test_data_of_a_format_that_this_program_cannot_read_is_refused(
 
 def test_data_of_a_newer_format_that_this_program_can_read_is_opened(tmp_path: Path) -> None:
     prepare(tmp_path)
-    (tmp_path / "FORMAT").write_text('{"format":2,"engine":"lmdb-0.9","minimum_reader":1,"x":1}')
+    newer = '{"format":3,"engine":"lmdb-0.9","minimum_reader":2,"x":1}'
+    (tmp_path / "FORMAT").write_text(newer)
     assert prepare(tmp_path).is_dir()
+    assert (tmp_path / "FORMAT").read_text() == newer
+
+
+def test_data_of_an_older_format_is_opened_and_from_then_on_refused_by_an_older_program(
+    tmp_path: Path,
+) -> None:
+    prepare(tmp_path)
+    (tmp_path / "FORMAT").write_text('{"format":1,"engine":"lmdb-0.9","minimum_reader":1}')
+    assert prepare(tmp_path).is_dir()
+    assert json.loads((tmp_path / "FORMAT").read_bytes()) == {
+        "format": 2,
+        "engine": "lmdb-0.9",
+        "minimum_reader": 2,
+    }
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,13 @@
 Below the mount, by first byte:
   D | …                              entries of directories (`custody.engines.kv.entries`)
   M | object id (16)                 metadata of one secret
-  V | object id (16) | version (8)   payload of one version: a JSON object, so its first byte is
+  M | object id (16) | version (8)   payload of one version: a JSON object, so its first byte is
                                      `{`; any other first byte is free for a later form
+  V | object id (16) | version (8)   the same, as it was written before the store's format 2
   C                                  configuration, written when the mount is enabled
-Ids are random and never used again: a name used again is a new object.
+Ids are random and never used again: a name used again is a new object. A secret's rows lie side by
+side, so that adding a version mostly changes one leaf of the store and not two: each page that is
+changed has to be brought to the disk.
 """
 
 from typing import Any
@@ -15,11 +18,14 @@ import msgspec
 
 from custody.base.codec import CorruptRecord, decode, encode, stamped
 from custody.base.errors import BadRequest, unchained
+from custody.engines.kv.entries import OBJECT_ID
 from custody.engines.kv.v2.schema import Config, Metadata
 from custody.plugin.route import MIB
 from custody.plugin.storage import Storage
 
-METADATA, VERSION, CONFIG = b"M", b"V", b"C"
+OBJECT, CONFIG = b"M", b"C"
+METADATA_KEY = len(OBJECT) + OBJECT_ID  # bytes; keys of payloads are longer
+_FORMAT_1 = b"V"
 
 DEFAULT_MAX_VERSIONS = 10
 
@@ -43,7 +49,7 @@ def write_config(storage: Storage, config: Config) -> None:
 
 def read_metadata(storage: Storage, object_id: bytes) -> Metadata:
     """The object's metadata. Raises CorruptRecord when a directory names it and it is missing."""
-    metadata = storage.memo(METADATA + object_id, _decode_metadata)
+    metadata = storage.memo(OBJECT + object_id, _decode_metadata)
     if metadata is None:
         raise CorruptRecord(f"object {object_id.hex()} has no metadata row")
     return metadata
@@ -51,18 +57,18 @@ def read_metadata(storage: Storage, object_id: bytes) -> Metadata:
 
 def prefetch_metadata(storage: Storage, object_id: bytes) -> None:
     """Have the object's metadata decoded before it is read."""
-    storage.prefetch(METADATA + object_id, _decode_metadata)
+    storage.prefetch(OBJECT + object_id, _decode_metadata)
 
 
 def write_metadata(storage: Storage, object_id: bytes, metadata: Metadata) -> None:
     """Set the object's metadata."""
     kept = stamped(metadata)
-    storage.put_memo(METADATA + object_id, encode(kept), _decode_metadata, kept)
+    storage.put_memo(OBJECT + object_id, encode(kept), _decode_metadata, kept)
 
 
 def delete_metadata(storage: Storage, object_id: bytes) -> None:
     """Remove the object's metadata."""
-    storage.delete(METADATA + object_id)
+    storage.delete(OBJECT + object_id)
 
 
 def encode_payload(data: dict[str, Any]) -> bytes:
@@ -76,6 +82,8 @@ def encode_payload(data: dict[str, Any]) -> bytes:
 def read_payload(storage: Storage, object_id: bytes, number: int) -> dict[str, Any]:
     """A kept version's payload, numbers exact. Raises CorruptRecord if it is missing or broken."""
     payload = storage.get(version_key(object_id, number))
+    if payload is None:
+        payload = storage.get(format_1_key(object_id, number))
     if payload is None:
         raise CorruptRecord(f"object {object_id.hex()} has no row of version {number}")
     try:
@@ -94,7 +102,8 @@ def write_payload(storage: Storage, object_id: bytes, number: int, payload: byte
 
 def delete_payload(storage: Storage, object_id: bytes, number: int) -> None:
     """Erase a version's payload, if it is there."""
-    storage.delete(version_key(object_id, number))
+    if not storage.delete(version_key(object_id, number)):
+        storage.delete(format_1_key(object_id, number))
 
 
 _payloads = msgspec.json.Decoder(dict[str, Any])
@@ -102,7 +111,12 @@ _payloads = msgspec.json.Decoder(dict[str, Any])
 
 def version_key(object_id: bytes, number: int) -> bytes:
     """Under which a version's payload lies."""
-    return VERSION + object_id + number.to_bytes(8, "big")
+    return OBJECT + object_id + number.to_bytes(8, "big")
+
+
+def format_1_key(object_id: bytes, number: int) -> bytes:
+    """Under which it lies where it was written before format 2."""
+    return _FORMAT_1 + object_id + number.to_bytes(8, "big")
 
 
 def _decode_config(data: bytes) -> Config:

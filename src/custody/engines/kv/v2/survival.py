@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from custody.base.codec import decode, encode
 from custody.engines.kv.v2 import records
 from custody.engines.kv.v2.data import deleted
-from custody.engines.kv.v2.records import METADATA
+from custody.engines.kv.v2.records import METADATA_KEY, OBJECT
 from custody.engines.kv.v2.schema import Metadata, State, Version
 from custody.plugin.route import Survival
 
@@ -32,14 +32,16 @@ def _at(now_ns: int) -> Callable[[bytes, bytes, bytes | None], Changes]:
         survived = replace(then, versions=versions, floor=floor if floor > then.current else 0)
         if survived == then:
             return {}
-        object_id = key[len(METADATA) :]
+        object_id = key[len(OBJECT) :]
         gone = (
             number
             for number, version in zip(then.numbers, versions, strict=True)
             if version.state is State.DESTROYED
         )
         changes: dict[bytes, bytes | None] = {
-            records.version_key(object_id, number): None for number in gone
+            place(object_id, number): None
+            for number in gone
+            for place in (records.version_key, records.format_1_key)
         }
         return {**changes, key: encode(survived)}
 
@@ -62,4 +64,4 @@ def _survived(then: Version, found: Version | None, now: Metadata | None, now_ns
     return then
 
 
-SURVIVAL = Survival(METADATA, _at)
+SURVIVAL = Survival(OBJECT, METADATA_KEY, _at)  # payloads go as the metadata says
