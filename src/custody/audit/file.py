@@ -119,7 +119,8 @@ class FileDevice:
         more = True
         while more:
             works, more = self._gather()
-            _resolve(works, self._serve(works))
+            if works:  # told to stop, it must not look at its file: that may make a new one
+                _resolve(works, self._serve(works))
         self._ended.set()
         self._sink.close()
 

@@ -180,6 +180,21 @@ def test_closing_writes_what_was_taken_and_refuses_more() -> None:
     asyncio.run(run())
 
 
+def test_a_device_that_is_closed_makes_no_file_in_the_place_of_one_that_is_gone(
+    tmp_path: Path,
+) -> None:
+    async def run() -> None:
+        device = make_file("d/", {"file_path": str(path)}, CLOCK, SystemSource())
+        await device.accept([b'{"n":1}'], FAR)
+        path.unlink()
+        path.parent.rmdir()
+        await device.close()
+
+    path = tmp_path / "folder" / "a.log"
+    asyncio.run(run())
+    assert not path.parent.exists()
+
+
 def test_a_loop_that_is_gone_does_not_end_the_thread() -> None:
     sink = Recorder()
 
