@@ -387,13 +387,9 @@ def _unexpected(raw: bytes) -> str:
     return f"Raw Message:\n\n{raw[:_LONGEST_RAW].decode(errors='replace').strip()}"
 
 
-_HINT_TLS = (
-    "The server expects TLS: write its address with https://, as in"
-    " CUSTODY_ADDR=https://127.0.0.1:8200."
-)
+_HINT_TLS = "The server expects TLS: write its address with https://, in CUSTODY_ADDR or -address."
 _HINT_PLAIN = (
-    "The server answered without TLS: write its address with http://, as in"
-    " CUSTODY_ADDR=http://127.0.0.1:8200."
+    "The server answered without TLS: write its address with http://, in CUSTODY_ADDR or -address."
 )
 _HINT_CERTIFICATE = (
     "Name the authority that signed the server's certificate with -ca-cert or CUSTODY_CACERT."
