@@ -52,34 +52,35 @@ def hang_up(costs: Costs, keep: int) -> int:
 
     How many went.
     """
-    found: list[tuple[_Idle, int]] = []  # and its descriptor
-    for name in os.listdir(_DESCRIPTORS):  # noqa: PTH208 names are numbers here, not paths
-        idle = _inspect(int(name), costs)
-        if idle is not None:
-            found.append((idle, int(name)))
-    found.sort()
-    held, stay = 0, 0
-    for idle, _ in found:
-        held += idle.cost
-        if held > keep:
-            break
-        stay += 1
-    for _, descriptor in found[stay:]:
-        _inspect(descriptor, costs, shut=True)
-    return len(found) - stay
+    return sum(shut(idle) for idle in idlest(costs, keep))
 
 
-class _Idle(NamedTuple):
-    """A connection: milliseconds since bytes last passed, and the descriptors that it holds."""
+class Idle(NamedTuple):
+    """A connection: milliseconds since bytes last passed, the descriptors that it holds, one of
+    them, and its identity, which no other connection has while that one is used again."""
 
     milliseconds: int
     cost: int
+    descriptor: int
+    inode: int
 
 
-def _inspect(descriptor: int, costs: Costs, *, shut: bool = False) -> _Idle | None:
+def idlest(costs: Costs, keep: int) -> list[Idle]:
+    """Connections to these ports but for the busiest, which hold `keep` descriptors."""
+    numbers = os.listdir(_DESCRIPTORS)  # noqa: PTH208 names are numbers here, not paths
+    found = sorted(idle for name in numbers if (idle := _inspect(int(name), costs)) is not None)
+    held = 0
+    for stay, idle in enumerate(found):
+        held += idle.cost
+        if held > keep:
+            return found[stay:]
+    return []
+
+
+def _inspect(descriptor: int, costs: Costs) -> Idle | None:
     """How idle it is, None where it is no connection to one of these ports.
 
-    Works on a duplicate, so that a number used again meanwhile is looked at as what it is now.
+    Works on a duplicate: the number may be used for another connection at any time.
     """
     connection = _duplicate(descriptor)
     if connection is None:
@@ -94,15 +95,31 @@ def _inspect(descriptor: int, costs: Costs, *, shut: bool = False) -> _Idle | No
             if cost is None:
                 return None
             info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-            if shut:
-                connection.shutdown(socket.SHUT_RDWR)
         except OSError as error:
             if error.errno not in _NO_CONNECTION:
                 raise
             return None
+        inode = os.fstat(connection.fileno()).st_ino
     (sent,) = struct.unpack_from("I", info, _LAST_SENT)
     (received,) = struct.unpack_from("I", info, _LAST_RECEIVED)
-    return _Idle(int(min(sent, received)), cost)
+    return Idle(int(min(sent, received)), cost, descriptor, inode)
+
+
+def shut(idle: Idle) -> bool:
+    """Shut it, and say so, unless it has gone: another may have its number by now."""
+    connection = _duplicate(idle.descriptor)
+    if connection is None:
+        return False
+    with connection:
+        if os.fstat(connection.fileno()).st_ino != idle.inode:
+            return False
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError as error:
+            if error.errno not in _NO_CONNECTION:
+                raise
+            return False
+    return True
 
 
 def _duplicate(descriptor: int) -> socket.socket | None:

@@ -12,7 +12,7 @@ from subprocess import DEVNULL
 
 import pytest
 
-from custody.serve.idle import descriptors, hang_up, keep_room
+from custody.serve.idle import descriptors, hang_up, idlest, keep_room, shut
 from custody.serve.listeners import CONNECTIONS, SPARE_FILES, connection_limit
 
 _TAKE = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'w'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
@@ -63,6 +63,19 @@ def test_so_many_stay_and_the_others_are_hung_up_on(line: Line) -> None:
     assert hang_up({line.port: 1}, 4) == 6
     assert sum(line.alive()) == 4
     assert descriptors() == before
+
+
+def test_a_connection_that_took_the_place_of_an_idle_one_stays(line: Line) -> None:
+    line.connect(4)
+    found = idlest({line.port: 1}, 0)
+    assert len(found) == 4
+    for end in (end for pair in line.ends for end in pair):
+        end.close()
+    line.ends.clear()
+    line.connect(4)
+    assert {one.descriptor for one in found} & {server.fileno() for _, server in line.ends}
+    assert not any(shut(one) for one in found)
+    assert all(line.alive())
 
 
 def test_who_spoke_last_stays(line: Line) -> None:
