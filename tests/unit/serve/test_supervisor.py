@@ -26,8 +26,13 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class Custodians(Nursery):
-    """Starts processes that only wait; each custodian's words are the test's."""
+    """Starts processes that only wait; each custodian's words are the test's.
 
+    `said` is what the first has said before anybody can listen: the supervisor cuts a custodian off
+    a moment after it began to end it, however long the test has to wait for its turn to speak.
+    """
+
+    said: tuple[control.Message, ...] = ()
     started: "queue.Queue[tuple[socket.socket, bool]]" = field(default_factory=queue.Queue)
     lines: list[socket.socket] = field(default_factory=list)
     pids: list[int] = field(default_factory=list)
@@ -37,6 +42,9 @@ class Custodians(Nursery):
     ) -> tuple[Child, socket.socket]:
         """A custodian; the other end of its line, and whether it is shut, are in `started`."""
         ours, theirs = control.pair()
+        if not self.lines:
+            for message in self.said:
+                control.send(theirs, message)
         self.lines.append(theirs)
         child = _waiting(children.CUSTODIAN, slot, now_ns)
         self.pids.append(child.pid)
@@ -67,12 +75,14 @@ def own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def supervise(settings: Settings, act: Callable[[Custodians], None]) -> None:
+def supervise(
+    settings: Settings, act: Callable[[Custodians], None], *said: control.Message
+) -> None:
     """Run a supervisor until `act`, which hears of every custodian, has returned."""
     fd = page.create()
     journal.lay_out(fd)
     sockets = Sockets(settings.listeners)
-    nursery = Custodians(settings, fd, reload.board(), sockets, {})
+    nursery = Custodians(settings, fd, reload.board(), sockets, {}, said=said)
 
     def play() -> None:
         try:
@@ -114,13 +124,10 @@ def test_a_node_that_somebody_sealed_is_started_shut_whatever_is_said_while_it_e
     shut: bool,  # noqa: FBT001 a column of the table
 ) -> None:
     def act(custodians: Custodians) -> None:
-        line, started_shut = custodians.started.get(timeout=10)
-        assert not started_shut
-        for message in said:
-            control.send(line, message)
+        assert custodians.started.get(timeout=10)[1] is False
         assert custodians.started.get(timeout=10)[1] is shut
 
-    supervise(SETTINGS, act)
+    supervise(SETTINGS, act, *said)
 
 
 @pytest.mark.usefixtures("own_signals")
