@@ -6,7 +6,6 @@ record that its response repeats.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -28,7 +27,7 @@ from custody.audit.shapes import (
     Why,
     Wrap,
 )
-from custody.base.clock import NANOSECOND
+from custody.base.clock import rfc3339
 
 _CALLERS: Final = 4096  # callers remembered; then all are forgotten
 _FRAMES: Final = 8192  # subjects likewise
@@ -101,8 +100,6 @@ class Encoder:
         self._known: dict[bytes, _Known] = {}
         self._frames: dict[int, _Frame] = {}
         self._answers = _Answers()
-        self._second = -1
-        self._stamp = b""
 
     def encode(self, entry: Entry) -> bytes:
         """The record of `entry`: one JSON object, no line end. Raises TypeError on odd data."""
@@ -117,7 +114,7 @@ class Encoder:
     def _request_record(self, entry: RequestEntry) -> bytes:
         frame = self._frame(entry)
         return b'{"time":"%b","type":"request",%b%b%b}' % (
-            self._time(entry.time_ns),
+            rfc3339(entry.time_ns).encode(),
             self._shared(entry, frame),
             _error(entry.error),
             _custody(_why_of(entry), "", recovered=False) if frame is None else frame.custody,
@@ -128,7 +125,7 @@ class Encoder:
         frame = self._frame(request)
         event_id = entry.event_id
         return b'{"time":"%b","type":"response",%b,"response":%b%b%b}' % (
-            self._time(entry.time_ns),
+            rfc3339(entry.time_ns).encode(),
             self._shared(request, frame),
             self._response(entry) if frame is None else self._short_response(entry, frame),
             _error(entry.error),
@@ -138,14 +135,6 @@ class Encoder:
             if not event_id
             else _custody(frame.why, event_id, recovered=entry.recovered),
         )
-
-    def _time(self, ns: int) -> bytes:
-        second = ns // NANOSECOND
-        if second != self._second:
-            self._stamp = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.".encode()
-            self._second = second
-        digits = str(ns % NANOSECOND + NANOSECOND).encode()  # ten: 1 and the fraction
-        return b"%b%bZ" % (self._stamp, digits[1:])
 
     def _frame(self, entry: RequestEntry) -> _Frame | None:
         """What this entry shares with others of its subject; None where it has something of its

@@ -47,6 +47,7 @@ _ENGINE: Final = bytes([Table.ENGINE])
 _MOUNT_ID: Final = 8
 
 Decide = Callable[[bytes, bytes, bytes | None], Mapping[bytes, bytes | None]]
+"""What to change in a restored mount, by key: of a row's key, restored and present value."""
 
 
 class Survivor(NamedTuple):
@@ -55,9 +56,6 @@ class Survivor(NamedTuple):
     prefix: bytes
     size: int
     decide: Decide
-
-
-"""What to change in a restored mount, by key: of a row's key, restored and present value."""
 
 
 class Merge:

@@ -7,8 +7,8 @@ from typing import Final, Protocol
 NANOSECOND: Final = 1_000_000_000
 _MAX_SECONDS: Final = 4096  # remembered as texts: some 100 bytes each
 
-# Whole seconds only, and no `lru_cache`: what is written now has a time that nobody has asked for
-# yet, and to miss in one costs 1 µs more than the text itself.
+# Whole seconds only: what is written and recorded now has a time that nobody has asked for yet. In
+# an `lru_cache` of whole texts (0.3 µs each) a miss would cost 0.15 µs more, and a hit 0.25 less.
 _seconds: Final[dict[int, str]] = {}
 
 

@@ -42,8 +42,8 @@ def add_version(
     if current - oldest >= limit:
         oldest, versions = current - limit + 1, versions[-limit:]
     kept = replace(last, current=current, oldest=oldest, versions=versions, updated_ns=now_ns)
-    first = metadata.current - len(metadata.versions) + 1
-    for number in range(first, min(metadata.current, current - len(versions)) + 1):
+    before = metadata.numbers
+    for number in range(before.start, min(before.stop, kept.numbers.start)):
         records.delete_payload(storage, object_id, number)
     records.write_payload(storage, object_id, current, payload)
     records.write_metadata(storage, object_id, kept)
