@@ -7,14 +7,14 @@ after a while is closed. No request is lost, and a certificate that cannot be us
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from custody.base.ids import Source
 from custody.http.app import Pipeline
 from custody.serve.edge import Edge
 from custody.serve.listeners import App, BadListener, Serving, port_of
-from custody.serve.relay import DESCRIPTORS, OUTER, Relay
+from custody.serve.relay import Line, Relay
 from custody.serve.settings import Listener
 
 _SETTLE: Final = 0.2  # seconds in which an acceptor that cannot serve has ended
@@ -37,15 +37,14 @@ class Acceptor:
     ) -> None:
         """Must be made in a running event loop. A relay waits for `begin`. Raises BadListener."""
         self.listener = listener
-        # By local port, the descriptors that a connection to it holds.
-        self.costs: Mapping[int, int] = _cost(fd, 1)
         self._relay: Relay | None = None
         clients = None
         if listener.proxy_protocol is not None:
             self._relay = Relay(fd, listener.proxy_protocol, connections)
-            clients, inner = self._relay.clients, self._relay.inner.fileno()
-            self.costs = {**_cost(fd, OUTER), **_cost(inner, DESCRIPTORS - OUTER)}
-            fd = inner
+            clients, fd = self._relay.clients, self._relay.inner.fileno()
+        # The local port of connections that only the kernel knows. Of those of a Unix socket
+        # it does not know how idle they are: they have but their listener's own share.
+        self.port = port_of(fd) if self._relay is None else None
         self.edge = Edge(listener, pipeline, source, clients)
         try:
             self.serving = serve(listener, fd, self.edge.application, connections)
@@ -53,6 +52,10 @@ class Acceptor:
             if self._relay is not None:
                 self._relay.close()
             raise
+
+    def lines(self) -> list[Line]:
+        """The connections of a relay."""
+        return [] if self._relay is None else self._relay.lines()
 
     def begin(self) -> None:
         """Accept where a relay does. Without one the server accepts as soon as it can serve."""
@@ -86,13 +89,6 @@ class Acceptor:
         """Pass on what was answered last."""
         if self._relay is not None:
             await self._relay.end()
-
-
-def _cost(fd: int, descriptors: int) -> Mapping[int, int]:
-    """What a connection costs, by local port. Those of a Unix socket do not tell how idle they
-    are: they are not hung up on, and have but their listener's own share."""
-    port = port_of(fd)
-    return {} if port is None else {port: descriptors}
 
 
 class Acceptors:
@@ -151,12 +147,14 @@ class Acceptors:
         """Let the last answers leave: to be called when none is in flight."""
         await asyncio.gather(*(one.end() for one in (*self._acceptors, *self._retired)))
 
-    def costs(self) -> Mapping[int, int]:
-        """The local ports of all connections, and how many descriptors each connection holds."""
-        found: dict[int, int] = {}
-        for one in (*self._acceptors, *self._retired):
-            found |= one.costs
-        return found
+    def ports(self) -> set[int]:
+        """The local ports of all connections that only the kernel knows."""
+        ports = {one.port for one in (*self._acceptors, *self._retired)}
+        return {port for port in ports if port is not None}
+
+    def lines(self) -> list[Line]:
+        """The connections of all relays."""
+        return [line for one in (*self._acceptors, *self._retired) for line in one.lines()]
 
     def _new(self, listener: Listener, fd: int) -> Acceptor:
         acceptor = Acceptor(

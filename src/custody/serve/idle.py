@@ -11,8 +11,10 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from operator import attrgetter
+from typing import NamedTuple, Protocol
 
 INTERVAL = 0.1  # seconds between looks
 FULL = 7 / 8  # of the limit: from here on room is made
@@ -20,14 +22,29 @@ KEPT = 1 / 2  # of the limit: so many stay
 _DESCRIPTORS = "/proc/self/fd"
 _LAST_SENT, _LAST_RECEIVED = 44, 52  # offsets in struct tcp_info (linux/tcp.h), 32-bit ms
 _TCP_INFO_BYTES = 56
+_MILLISECONDS = 1000
 _log = logging.getLogger(__name__)
 
 
-Costs = Mapping[int, int]  # by local port, the descriptors that a connection to it holds
+class Held(Protocol):
+    """A connection: seconds since bytes last passed, and the descriptors that it holds."""
+
+    @property
+    def idle(self) -> float: ...
+
+    @property
+    def cost(self) -> int: ...
+
+    def hang_up(self) -> bool:
+        """Hang up, from any thread, and say so; False where it has gone."""
+        ...
 
 
-async def keep_room(costs: Callable[[], Costs], limit: int) -> None:
-    """Run until cancelled. `costs` are those of all listeners, `limit` the most descriptors.
+async def keep_room(
+    ports: Callable[[], AbstractSet[int]], limit: int, others: Callable[[], Sequence[Held]] = tuple
+) -> None:
+    """Run until cancelled. `ports` are the local ones of connections that only the kernel knows,
+    `others` the connections that somebody here knows; `limit` is the most descriptors.
 
     Counts every descriptor of the process: a few files and sockets of its own do not matter.
     """
@@ -36,7 +53,7 @@ async def keep_room(costs: Callable[[], Costs], limit: int) -> None:
         if descriptors() < limit * FULL:
             continue
         try:
-            await asyncio.to_thread(hang_up, costs(), int(limit * KEPT))
+            await asyncio.to_thread(hang_up, ports(), int(limit * KEPT), others())
         except OSError as error:  # no descriptor is left to look with: others must go first
             _log.warning("cannot hang up on idle connections: %s", error.strerror)
 
@@ -47,37 +64,55 @@ def descriptors() -> int:
     return os.stat(_DESCRIPTORS).st_size or len(os.listdir(_DESCRIPTORS))  # noqa: PTH116, PTH208 no path is built
 
 
-def hang_up(costs: Costs, keep: int) -> int:
-    """Shut connections to these ports, the idlest first, until the rest hold `keep` descriptors.
+def hang_up(ports: AbstractSet[int], keep: int, others: Sequence[Held] = ()) -> int:
+    """Hang up on connections, the idlest first, until the rest hold `keep` descriptors.
 
     How many went.
     """
-    return sum(shut(idle) for idle in idlest(costs, keep))
+    return sum(one.hang_up() for one in idlest(ports, keep, others))
 
 
-class Idle(NamedTuple):
-    """A connection: milliseconds since bytes last passed, the descriptors that it holds, one of
-    them, and its identity, which no other connection has while that one is used again."""
-
-    milliseconds: int
-    cost: int
-    descriptor: int
-    inode: int
-
-
-def idlest(costs: Costs, keep: int) -> list[Idle]:
-    """Connections to these ports but for the busiest, which hold `keep` descriptors."""
+def idlest(ports: AbstractSet[int], keep: int, others: Sequence[Held] = ()) -> list[Held]:
+    """Connections to these ports and others but for the busiest, which hold `keep` descriptors."""
     numbers = os.listdir(_DESCRIPTORS)  # noqa: PTH208 names are numbers here, not paths
-    found = sorted(idle for name in numbers if (idle := _inspect(int(name), costs)) is not None)
+    found: list[Held] = list(others)
+    found += [known for name in numbers if (known := _inspect(int(name), ports)) is not None]
+    found.sort(key=attrgetter("idle"))
     held = 0
-    for stay, idle in enumerate(found):
-        held += idle.cost
+    for stay, one in enumerate(found):
+        held += one.cost
         if held > keep:
             return found[stay:]
     return []
 
 
-def _inspect(descriptor: int, costs: Costs) -> Idle | None:
+class Known(NamedTuple):
+    """A connection that only the kernel knows, by one of its descriptors, and by its identity:
+    no other connection has that while the descriptor is used again."""
+
+    idle: float
+    cost: int
+    descriptor: int
+    inode: int
+
+    def hang_up(self) -> bool:
+        """Shut it, and say so, unless it has gone: another may have its number by now."""
+        connection = _duplicate(self.descriptor)
+        if connection is None:
+            return False
+        with connection:
+            if os.fstat(connection.fileno()).st_ino != self.inode:
+                return False
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError as error:
+                if error.errno not in _NO_CONNECTION:
+                    raise
+                return False
+        return True
+
+
+def _inspect(descriptor: int, ports: AbstractSet[int]) -> Known | None:
     """How idle it is, None where it is no connection to one of these ports.
 
     Works on a duplicate: the number may be used for another connection at any time.
@@ -91,8 +126,7 @@ def _inspect(descriptor: int, costs: Costs) -> Idle | None:
                 return None
             if connection.family == socket.AF_UNIX:
                 return None
-            cost = costs.get(connection.getsockname()[1])
-            if cost is None:
+            if connection.getsockname()[1] not in ports:
                 return None
             info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
         except OSError as error:
@@ -102,24 +136,7 @@ def _inspect(descriptor: int, costs: Costs) -> Idle | None:
         inode = os.fstat(connection.fileno()).st_ino
     (sent,) = struct.unpack_from("I", info, _LAST_SENT)
     (received,) = struct.unpack_from("I", info, _LAST_RECEIVED)
-    return Idle(int(min(sent, received)), cost, descriptor, inode)
-
-
-def shut(idle: Idle) -> bool:
-    """Shut it, and say so, unless it has gone: another may have its number by now."""
-    connection = _duplicate(idle.descriptor)
-    if connection is None:
-        return False
-    with connection:
-        if os.fstat(connection.fileno()).st_ino != idle.inode:
-            return False
-        try:
-            connection.shutdown(socket.SHUT_RDWR)
-        except OSError as error:
-            if error.errno not in _NO_CONNECTION:
-                raise
-            return False
-    return True
+    return Known(min(sent, received) / _MILLISECONDS, 1, descriptor, inode)
 
 
 def _duplicate(descriptor: int) -> socket.socket | None:

@@ -22,8 +22,7 @@ from custody.serve.listeners import BACKLOG
 from custody.serve.proxy_header import Address, BadHeader, parse, plain
 from custody.serve.settings import ProxyProtocol
 
-OUTER: Final = 2  # descriptors of one relayed connection: the client's, and ours to the server
-DESCRIPTORS: Final = OUTER + 1  # and the server's own
+DESCRIPTORS: Final = 3  # of a relayed connection: the client's, ours to the server, its own
 HEADER_SECONDS: Final = 10.0
 PATIENCE: Final = 10.0  # seconds in which a descriptor may become free
 LINGER: Final = 2.0  # seconds in which a client may still hang up by itself
@@ -36,6 +35,37 @@ _LOOPBACK: Final = int(ipaddress.IPv4Address("127.0.0.0"))
 _PLACES: Final = (1 << 24) - 2
 _FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _log = logging.getLogger(__name__)
+
+
+class Line:
+    """A client's connection, and what it holds.
+
+    The kernel tells how idle a connection is by its ticks, and in pieces: of the client's half
+    and of ours to the server. Here whoever spoke last is known for certain.
+    """
+
+    def __init__(self, front: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self.front = front
+        self.task: asyncio.Task[None] | None = None
+        self.cost = 1  # descriptors
+        self._loop = loop
+        self._spoke = loop.time()
+
+    @property
+    def idle(self) -> float:
+        """Seconds since bytes last passed."""
+        return self._loop.time() - self._spoke
+
+    def speak(self) -> None:
+        """Bytes pass."""
+        self._spoke = self._loop.time()
+
+    def hang_up(self) -> bool:
+        """End it, from any thread, and say so; False where it has gone."""
+        if self.task is None or self.task.done():
+            return False
+        self._loop.call_soon_threadsafe(self.task.cancel)
+        return True
 
 
 class Relay:
@@ -60,7 +90,7 @@ class Relay:
         self._header_seconds = header_seconds
         self._places = _places()
         self._accepting = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._lines: dict[asyncio.Task[None], Line] = {}
         self.clients: dict[Address, Address] = {}  # by the address of our connection
 
     def accept(self) -> None:
@@ -74,6 +104,10 @@ class Relay:
             self._accepting = False
             self._loop.remove_reader(self._outer)
 
+    def lines(self) -> list[Line]:
+        """The connections that there are."""
+        return list(self._lines.values())
+
     def close(self) -> None:
         """Give back what is held by a relay that never began, or has ended."""
         self.accept_nobody()
@@ -83,18 +117,18 @@ class Relay:
     async def end(self) -> None:
         """Pass on what the HTTP server has said last, and close everything."""
         self.accept_nobody()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_ENDING)
-        for task in self._tasks:
+        if self._lines:
+            await asyncio.wait(self._lines, timeout=_ENDING)
+        for task in self._lines:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._lines, return_exceptions=True)
         self.close()
 
     # -- accepting
 
     def _on_connections(self) -> None:
         for _ in range(_AT_ONCE):
-            if len(self._tasks) + len(self.clients) * (DESCRIPTORS - 1) >= self._limit:
+            if len(self._lines) + len(self.clients) * (DESCRIPTORS - 1) >= self._limit:
                 self._pause()
                 return
             try:
@@ -121,9 +155,10 @@ class Relay:
             _log.debug("refused a connection of %s: not an authorized proxy", peer[0])
             return
         front.setblocking(False)  # noqa: FBT003 positional only
-        task = self._loop.create_task(self._relay(front, peer, trusted=trusted))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        line = Line(front, self._loop)
+        task = line.task = self._loop.create_task(self._relay(line, peer, trusted=trusted))
+        self._lines[task] = line
+        task.add_done_callback(self._lines.pop)
 
     def _trusts(self, peer: Address) -> bool:
         if self._proxies.behavior == "use_always":
@@ -133,15 +168,17 @@ class Relay:
 
     # -- one connection
 
-    async def _relay(self, front: socket.socket, peer: Address, *, trusted: bool) -> None:
-        with front:
+    async def _relay(self, line: Line, peer: Address, *, trusted: bool) -> None:
+        with line.front:
             try:
-                source, first = await self._header_in_time(front)
+                source, first = await self._header_in_time(line.front)
                 client = source if source is not None and trusted else peer
                 with self._connection(await self._socket(), client) as back:
+                    line.cost = DESCRIPTORS
+                    line.speak()
                     await self._loop.sock_connect(back, self.inner.getsockname())
                     await self._loop.sock_sendall(back, first)
-                    await self._both_ways(front, back)
+                    await self._both_ways(line, back)
             except BadHeader as error:
                 _log.debug("hung up on %s: %s", peer[0], error)
             except OSError as error:  # either side has gone
@@ -205,20 +242,21 @@ class Relay:
             finally:
                 del self.clients[place]
 
-    async def _both_ways(self, front: socket.socket, back: socket.socket) -> None:
+    async def _both_ways(self, line: Line, back: socket.socket) -> None:
         """Until the HTTP server has hung up. A client that hangs up tells it so."""
-        inward = self._loop.create_task(self._pass(front, back))
+        inward = self._loop.create_task(self._pass(line.front, back, line))
         try:
-            await self._pass(back, front)
+            await self._pass(back, line.front, line)
             await asyncio.wait([inward], timeout=LINGER)
         finally:
             inward.cancel()
             await asyncio.gather(inward, return_exceptions=True)
 
-    async def _pass(self, giver: socket.socket, taker: socket.socket) -> None:
+    async def _pass(self, giver: socket.socket, taker: socket.socket, line: Line) -> None:
         """Pass bytes on as fast as they are taken, and then the end of them."""
         with contextlib.suppress(OSError):
             while data := await self._loop.sock_recv(giver, _CHUNK):
+                line.speak()
                 await self._loop.sock_sendall(taker, data)
         with contextlib.suppress(OSError):
             taker.shutdown(socket.SHUT_WR)

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from custody.serve.idle import hang_up
 from custody.serve.listeners import Serving, bind
-from custody.serve.relay import Relay
+from custody.serve.relay import DESCRIPTORS, Relay
 from custody.serve.settings import Listener, ProxyProtocol
 
 HEADER = b"PROXY TCP4 203.0.113.7 10.0.0.1 4711 8200\r\n"
@@ -251,6 +252,50 @@ def test_over_the_limit_connections_wait_for_others_to_go() -> None:
             assert await reader.read() == b""
             for writer in (second, third):
                 writer.close()
+
+    play(acts)
+
+
+def test_when_room_is_made_who_spoke_last_stays_however_close_the_others_were() -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            early = [await one.connect() for _ in range(20)]
+            for _, writer in early:
+                writer.write(b"GET")
+            ends = [await one.accept() for _ in early]
+            reader, last = await one.connect()
+            last.write(b"GET")
+            with await one.accept() as end:
+                assert await received(end, 3) == b"GET"
+                assert await asyncio.to_thread(hang_up, set(), DESCRIPTORS, one.relay.lines()) == 20
+                for gone, writer in early:
+                    assert await gone.read() == b""
+                    writer.close()
+                assert [await received(each, 4) for each in ends] == [b"GET"] * 20
+                end.sendall(b"HTTP")
+                assert await reader.readexactly(4) == b"HTTP"
+            for each in ends:
+                each.close()
+            last.close()
+
+    play(acts)
+
+
+def test_a_connection_holds_more_once_it_is_passed_on_and_nothing_once_it_has_gone() -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            _, writer = await one.connect()
+            while not (lines := one.relay.lines()):  # noqa: ASYNC110 the kernel sets no event
+                await asyncio.sleep(0.01)
+            assert [line.cost for line in lines] == [1]
+            writer.write(b"GET")
+            with await one.accept():
+                assert [line.cost for line in lines] == [DESCRIPTORS]
+                assert lines[0].hang_up()
+                while one.relay.lines():  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            assert not lines[0].hang_up()
+            writer.close()
 
     play(acts)
 
