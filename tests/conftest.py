@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.dealing import ByPlace
 from tests.harness import Server
 from tools import compile as compiled
 
 _ROOT_ONLY = "needs_root"
+
+# No test is a timed one: a machine that stands still for a moment fails none.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

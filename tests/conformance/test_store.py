@@ -61,7 +61,7 @@ def rows_of(store: Store) -> list[tuple[bytes, bytes]]:
         return raw.scan(b"\x00", b"\xff" * MAX_KEY, 100_000)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(CHANGES, RANGES, st.booleans()), max_size=6))
 def test_a_store_behaves_as_a_dict_with_sorted_keys(
     open_store: OpenStore,

@@ -22,9 +22,7 @@ SLOW = {"sys/pprof/profile"}  # takes the seconds that it is asked for, 30 where
 VERBS = ("GET", "HEAD", "LIST", "SCAN", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "X")
 BODIED = ("POST", "PUT", "PATCH")
 LONGEST_ERROR = 1000  # bytes, whatever was sent
-SAFE = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SAFE = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 
 @dataclass(frozen=True, slots=True)

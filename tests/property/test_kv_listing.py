@@ -51,7 +51,7 @@ def names(paths: set[str]) -> set[str]:
     return {head + slash for head, slash, _ in (path.partition("/") for path in paths)}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sets(PATHS, min_size=1, max_size=12), st.integers(1, 5), st.data())
 def test_pages_put_together_are_the_sorted_whole(
     paths: set[str], limit: int, data: st.DataObject
@@ -64,7 +64,7 @@ def test_pages_put_together_are_the_sorted_whole(
     assert paged(kv, Op.SCAN, directory, limit) == sorted(inside, key=str.encode)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sets(PATHS, min_size=1, max_size=12), st.data())
 def test_a_scan_after_any_path_gives_exactly_the_paths_that_follow(
     paths: set[str], data: st.DataObject
@@ -77,7 +77,7 @@ def test_a_scan_after_any_path_gives_exactly_the_paths_that_follow(
     assert reply.data == ({"keys": expected} if expected else {})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sets(PATHS, min_size=1, max_size=12), st.data())
 def test_removing_secrets_leaves_exactly_the_rows_of_the_others(
     paths: set[str], data: st.DataObject

@@ -101,7 +101,7 @@ def granted(policies: list[list[tuple[str, set[str]]]], pattern: str) -> set[str
     return {"deny"} if "deny" in together else together
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(POLICIES, st.lists(PATHS, min_size=1, max_size=6), st.sampled_from(OPERATIONS))
 def test_a_decision_is_the_one_that_the_documented_priority_gives(
     policies: list[list[tuple[str, set[str]]]], paths: list[str], op: str
@@ -118,7 +118,7 @@ def test_a_decision_is_the_one_that_the_documented_priority_gives(
         assert protected.allowed is (op in names and "sudo" in names)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(POLICIES.map(documents).flatmap(lambda d: st.tuples(st.just(d), st.permutations(d))), PATHS)
 def test_the_order_of_policies_does_not_matter(
     orders: tuple[list[Document], list[Document]], path: str
@@ -129,7 +129,7 @@ def test_the_order_of_policies_does_not_matter(
     assert one.capabilities(path) == other.capabilities(path)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(POLICIES, patterns(), PATHS)
 def test_a_deny_is_never_outvoted(
     policies: list[list[tuple[str, set[str]]]], pattern: str, path: str
@@ -176,7 +176,7 @@ def restricted(rules: list[tuple[str, str]]) -> list[Document]:
     ]
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(
     st.lists(st.tuples(WORDS, SETTINGS), max_size=5)
     .map(restricted)

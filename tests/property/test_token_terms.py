@@ -131,4 +131,4 @@ def _least(one: int, other: int) -> int:
 
 
 TestTokenTerms = TokenTerms.TestCase
-TestTokenTerms.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestTokenTerms.settings = settings(max_examples=80, stateful_step_count=30)

@@ -74,7 +74,7 @@ def test_split_evaluates_its_random_polynomial_at_its_coordinates() -> None:
     assert [share.hex() for share in shares] == [f"{y}{x:02x}" for x, y in KNOWN.items()]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(min_size=1, max_size=40), st.data())
 def test_any_threshold_of_shares_recovers_the_secret(secret: bytes, data: st.DataObject) -> None:
     count = data.draw(st.integers(2, 9))

@@ -165,7 +165,7 @@ _PATHS = st.lists(st.sampled_from(["a", "b", "é"]), min_size=1, max_size=3).map
 
 
 @given(steps=st.lists(st.tuples(st.sampled_from(["write", "delete"]), _PATHS), max_size=25))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_paths_behave_like_a_plain_dictionary(steps: list[tuple[str, str]]) -> None:
     kv, model = MountedEngine(v1.ENGINE), dict[str, int]()
     for number, (step, path) in enumerate(steps):

@@ -291,4 +291,4 @@ class PolicyModel(RuleBasedStateMachine):
 
 
 TestPolicyModel = PolicyModel.TestCase
-TestPolicyModel.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestPolicyModel.settings = settings(max_examples=60, stateful_step_count=20)

@@ -19,7 +19,7 @@ def bench() -> TokenBench:
     survives=st.lists(st.booleans(), max_size=60),
     limit=st.integers(min_value=1, max_value=4),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_sweep_that_is_killed_at_any_step_is_finished_by_the_next(
     parents: list[int], survives: list[bool], limit: int
 ) -> None:

@@ -202,4 +202,4 @@ class TokenLives(RuleBasedStateMachine):
 
 
 TestTokenLives = TokenLives.TestCase
-TestTokenLives.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestTokenLives.settings = settings(max_examples=60, stateful_step_count=40)
