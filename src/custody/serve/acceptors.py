@@ -13,8 +13,9 @@ from typing import Final
 from custody.base.ids import Source
 from custody.http.app import Pipeline
 from custody.serve.edge import Edge
+from custody.serve.idle import Held, Ports
 from custody.serve.listeners import App, BadListener, Serving, port_of
-from custody.serve.relay import Line, Relay
+from custody.serve.relay import Relay
 from custody.serve.settings import Listener
 
 _SETTLE: Final = 0.2  # seconds in which an acceptor that cannot serve has ended
@@ -42,9 +43,11 @@ class Acceptor:
         if listener.proxy_protocol is not None:
             self._relay = Relay(fd, listener.proxy_protocol, connections)
             clients, fd = self._relay.clients, self._relay.inner.fileno()
-        # The local port of connections that only the kernel knows. Of those of a Unix socket
-        # it does not know how idle they are: they have but their listener's own share.
-        self.port = port_of(fd) if self._relay is None else None
+        # By the port of connections, the peers that a relay knows; whoever connects to its inner
+        # port past it is none of them. Of those of a Unix socket nobody knows how idle they are:
+        # they have but their listener's own share.
+        port = port_of(fd)
+        self.ports: Ports = {} if port is None else {port: () if clients is None else clients}
         self.edge = Edge(listener, pipeline, source, clients)
         try:
             self.serving = serve(listener, fd, self.edge.application, connections)
@@ -53,9 +56,9 @@ class Acceptor:
                 self._relay.close()
             raise
 
-    def lines(self) -> list[Line]:
+    def held(self) -> list[Held]:
         """The connections of a relay."""
-        return [] if self._relay is None else self._relay.lines()
+        return [] if self._relay is None else self._relay.held()
 
     def begin(self) -> None:
         """Accept where a relay does. Without one the server accepts as soon as it can serve."""
@@ -147,14 +150,14 @@ class Acceptors:
         """Let the last answers leave: to be called when none is in flight."""
         await asyncio.gather(*(one.end() for one in (*self._acceptors, *self._retired)))
 
-    def ports(self) -> set[int]:
-        """The local ports of all connections that only the kernel knows."""
-        ports = {one.port for one in (*self._acceptors, *self._retired)}
-        return {port for port in ports if port is not None}
+    def ports(self) -> Ports:
+        """Those of all connections, and whom the relays know there."""
+        each = (one.ports for one in (*self._acceptors, *self._retired))
+        return {port: known for ports in each for port, known in ports.items()}
 
-    def lines(self) -> list[Line]:
-        """The connections of all relays."""
-        return [line for one in (*self._acceptors, *self._retired) for line in one.lines()]
+    def held(self) -> list[Held]:
+        """The connections of all relays. For any thread."""
+        return [held for one in (*self._acceptors, *self._retired) for held in one.held()]
 
     def _new(self, listener: Listener, fd: int) -> Acceptor:
         acceptor = Acceptor(

@@ -11,10 +11,11 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
+import time
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 INTERVAL = 0.1  # seconds between looks
 FULL = 7 / 8  # of the limit: from here on room is made
@@ -22,29 +23,31 @@ KEPT = 1 / 2  # of the limit: so many stay
 _DESCRIPTORS = "/proc/self/fd"
 _LAST_SENT, _LAST_RECEIVED = 44, 52  # offsets in struct tcp_info (linux/tcp.h), 32-bit ms
 _TCP_INFO_BYTES = 56
-_MILLISECONDS = 1000
+_TICK = 0.01  # seconds: the longest that kernels have, and they count in whole ones
+# By local port, the peers whose connections somebody here knows better.
+Ports = Mapping[int, Container[tuple[str, int]]]
 _log = logging.getLogger(__name__)
 
 
-class Held(Protocol):
-    """A connection: seconds since bytes last passed, and the descriptors that it holds."""
+class Held(NamedTuple):
+    """A connection."""
 
-    @property
-    def idle(self) -> float: ...
+    since: float  # monotonic seconds: no bytes have passed from then on
+    cost: int  # descriptors
+    hang_up: Callable[[], bool]  # from any thread; False where it has gone
 
-    @property
-    def cost(self) -> int: ...
 
-    def hang_up(self) -> bool:
-        """Hang up, from any thread, and say so; False where it has gone."""
-        ...
+def nobody() -> Sequence[Held]:
+    """No connections."""
+    return ()
 
 
 async def keep_room(
-    ports: Callable[[], AbstractSet[int]], limit: int, others: Callable[[], Sequence[Held]] = tuple
+    ports: Callable[[], Ports], limit: int, others: Callable[[], Sequence[Held]] = nobody
 ) -> None:
-    """Run until cancelled. `ports` are the local ones of connections that only the kernel knows,
-    `others` the connections that somebody here knows; `limit` is the most descriptors.
+    """Run until cancelled. `ports` are those of connections that only the kernel knows, `others`,
+    which is called in a thread, the connections that somebody here knows; `limit` is the most
+    descriptors.
 
     Counts every descriptor of the process: a few files and sockets of its own do not matter.
     """
@@ -53,7 +56,7 @@ async def keep_room(
         if descriptors() < limit * FULL:
             continue
         try:
-            await asyncio.to_thread(hang_up, ports(), int(limit * KEPT), others())
+            await asyncio.to_thread(hang_up, ports(), int(limit * KEPT), others)
         except OSError as error:  # no descriptor is left to look with: others must go first
             _log.warning("cannot hang up on idle connections: %s", error.strerror)
 
@@ -64,7 +67,7 @@ def descriptors() -> int:
     return os.stat(_DESCRIPTORS).st_size or len(os.listdir(_DESCRIPTORS))  # noqa: PTH116, PTH208 no path is built
 
 
-def hang_up(ports: AbstractSet[int], keep: int, others: Sequence[Held] = ()) -> int:
+def hang_up(ports: Ports, keep: int, others: Callable[[], Sequence[Held]] = nobody) -> int:
     """Hang up on connections, the idlest first, until the rest hold `keep` descriptors.
 
     How many went.
@@ -72,48 +75,37 @@ def hang_up(ports: AbstractSet[int], keep: int, others: Sequence[Held] = ()) -> 
     return sum(one.hang_up() for one in idlest(ports, keep, others))
 
 
-def idlest(ports: AbstractSet[int], keep: int, others: Sequence[Held] = ()) -> list[Held]:
+def idlest(
+    ports: Ports, keep: int, others: Callable[[], Sequence[Held]] = nobody
+) -> Sequence[Held]:
     """Connections to these ports and others but for the busiest, which hold `keep` descriptors."""
     numbers = os.listdir(_DESCRIPTORS)  # noqa: PTH208 names are numbers here, not paths
-    found: list[Held] = list(others)
-    found += [known for name in numbers if (known := _inspect(int(name), ports)) is not None]
-    found.sort(key=attrgetter("idle"))
+    found = [known for name in numbers if (known := _inspect(int(name), ports)) is not None]
+    found += others()
+    found.sort(key=attrgetter("since"), reverse=True)
     held = 0
     for stay, one in enumerate(found):
         held += one.cost
         if held > keep:
             return found[stay:]
-    return []
+    return ()
 
 
-class Known(NamedTuple):
-    """A connection that only the kernel knows, by one of its descriptors, and by its identity:
-    no other connection has that while the descriptor is used again."""
+def last_bytes(connection: socket.socket) -> float:
+    """Since when no bytes have passed on a TCP connection, as far as the kernel knows: monotonic
+    seconds, which may be a tick earlier than they did, and never later.
 
-    idle: float
-    cost: int
-    descriptor: int
-    inode: int
-
-    def hang_up(self) -> bool:
-        """Shut it, and say so, unless it has gone: another may have its number by now."""
-        connection = _duplicate(self.descriptor)
-        if connection is None:
-            return False
-        with connection:
-            if os.fstat(connection.fileno()).st_ino != self.inode:
-                return False
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError as error:
-                if error.errno not in _NO_CONNECTION:
-                    raise
-                return False
-        return True
+    Raises OSError.
+    """
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    (sent,) = struct.unpack_from("I", info, _LAST_SENT)
+    (received,) = struct.unpack_from("I", info, _LAST_RECEIVED)
+    milliseconds: int = min(sent, received)
+    return time.monotonic() - milliseconds / 1000 - _TICK
 
 
-def _inspect(descriptor: int, ports: AbstractSet[int]) -> Known | None:
-    """How idle it is, None where it is no connection to one of these ports.
+def _inspect(descriptor: int, ports: Ports) -> Held | None:
+    """It, None where it is no connection to one of these ports, or one that others know.
 
     Works on a duplicate: the number may be used for another connection at any time.
     """
@@ -122,21 +114,37 @@ def _inspect(descriptor: int, ports: AbstractSet[int]) -> Known | None:
         return None
     with connection:
         try:
-            if not connection.getpeername():
+            peer = connection.getpeername()
+            if not peer or connection.family == socket.AF_UNIX:
                 return None
-            if connection.family == socket.AF_UNIX:
+            known = ports.get(connection.getsockname()[1])
+            if known is None or peer[:2] in known:
                 return None
-            if connection.getsockname()[1] not in ports:
-                return None
-            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+            since = last_bytes(connection)
         except OSError as error:
             if error.errno not in _NO_CONNECTION:
                 raise
             return None
         inode = os.fstat(connection.fileno()).st_ino
-    (sent,) = struct.unpack_from("I", info, _LAST_SENT)
-    (received,) = struct.unpack_from("I", info, _LAST_RECEIVED)
-    return Known(min(sent, received) / _MILLISECONDS, 1, descriptor, inode)
+    return Held(since, 1, partial(shut, descriptor, inode))
+
+
+def shut(descriptor: int, inode: int) -> bool:
+    """Shut a connection, and say so, unless it has gone: another may have its number by now, but
+    no other has its identity."""
+    connection = _duplicate(descriptor)
+    if connection is None:
+        return False
+    with connection:
+        if os.fstat(connection.fileno()).st_ino != inode:
+            return False
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError as error:
+            if error.errno not in _NO_CONNECTION:
+                raise
+            return False
+    return True
 
 
 def _duplicate(descriptor: int) -> socket.socket | None:

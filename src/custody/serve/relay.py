@@ -10,14 +10,17 @@ from an address that the relay does not hold is nobody's (see `http.relayed`).
 import asyncio
 import contextlib
 import errno
+import functools
 import ipaddress
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
+from custody.serve.idle import Held, last_bytes
 from custody.serve.listeners import BACKLOG
 from custody.serve.proxy_header import Address, BadHeader, parse, plain
 from custody.serve.settings import ProxyProtocol
@@ -38,34 +41,30 @@ _log = logging.getLogger(__name__)
 
 
 class Line:
-    """A client's connection, and what it holds.
+    """A client's connection, what it holds, and when it last spoke.
 
-    The kernel tells how idle a connection is by its ticks, and in pieces: of the client's half
-    and of ours to the server. Here whoever spoke last is known for certain.
+    The kernel tells that by its ticks, so of many that came at once it does not know which spoke
+    last. Who is being answered is among those, and is not to be taken for idle.
     """
 
-    def __init__(self, front: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, front: socket.socket) -> None:
         self.front = front
-        self.task: asyncio.Task[None] | None = None
         self.cost = 1  # descriptors
-        self._loop = loop
-        self._spoke = loop.time()
-
-    @property
-    def idle(self) -> float:
-        """Seconds since bytes last passed."""
-        return self._loop.time() - self._spoke
+        self.spoke = time.monotonic()  # seconds; the loop's own clock is coarse
 
     def speak(self) -> None:
         """Bytes pass."""
-        self._spoke = self._loop.time()
+        self.spoke = time.monotonic()
 
-    def hang_up(self) -> bool:
-        """End it, from any thread, and say so; False where it has gone."""
-        if self.task is None or self.task.done():
-            return False
-        self._loop.call_soon_threadsafe(self.task.cancel)
-        return True
+    def since(self) -> float:
+        """Since when no bytes have passed, in monotonic seconds.
+
+        A client that reads slowly is seen by the kernel alone, whom bytes leave piece by piece.
+        """
+        try:
+            return max(self.spoke, last_bytes(self.front))
+        except OSError:  # it was closed just now
+            return self.spoke
 
 
 class Relay:
@@ -104,9 +103,12 @@ class Relay:
             self._accepting = False
             self._loop.remove_reader(self._outer)
 
-    def lines(self) -> list[Line]:
-        """The connections that there are."""
-        return list(self._lines.values())
+    def held(self) -> list[Held]:
+        """The connections that there are. For any thread."""
+        return [
+            Held(line.since(), line.cost, functools.partial(self._hang_up, task, line.spoke))
+            for task, line in list(self._lines.items())
+        ]
 
     def close(self) -> None:
         """Give back what is held by a relay that never began, or has ended."""
@@ -155,10 +157,22 @@ class Relay:
             _log.debug("refused a connection of %s: not an authorized proxy", peer[0])
             return
         front.setblocking(False)  # noqa: FBT003 positional only
-        line = Line(front, self._loop)
-        task = line.task = self._loop.create_task(self._relay(line, peer, trusted=trusted))
+        line = Line(front)
+        task = self._loop.create_task(self._relay(line, peer, trusted=trusted))
         self._lines[task] = line
         task.add_done_callback(self._lines.pop)
+
+    def _hang_up(self, task: asyncio.Task[None], spoke: float) -> bool:
+        if task.done():
+            return False
+        self._loop.call_soon_threadsafe(self._cut, task, spoke)
+        return True
+
+    def _cut(self, task: asyncio.Task[None], spoke: float) -> None:
+        """End a connection that has not spoken since."""
+        line = self._lines.get(task)
+        if line is not None and line.spoke == spoke:
+            task.cancel()
 
     def _trusts(self, peer: Address) -> bool:
         if self._proxies.behavior == "use_always":
@@ -258,6 +272,7 @@ class Relay:
             while data := await self._loop.sock_recv(giver, _CHUNK):
                 line.speak()
                 await self._loop.sock_sendall(taker, data)
+                line.speak()
         with contextlib.suppress(OSError):
             taker.shutdown(socket.SHUT_WR)
 

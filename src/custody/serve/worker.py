@@ -27,7 +27,7 @@ async def run(member: Member) -> None:
 
     member.on_reloaded = reload
     member.on_sealed = acceptors.turn_away  # a process that held keys ends
-    room = asyncio.create_task(keep_room(acceptors.ports, connections, acceptors.lines))
+    room = asyncio.create_task(keep_room(acceptors.ports, connections, acceptors.held))
     member.ready()
     ends = [asyncio.create_task(event.wait()) for event in (member.stopping, acceptors.ended)]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -151,6 +151,30 @@ def test_a_certificate_that_would_end_the_process_is_no_listeners(tmp_path: Path
     asyncio.run(scene())
 
 
+def test_a_relay_knows_its_connections_and_whoever_comes_past_it_is_known_to_the_kernel() -> None:
+    async def scene() -> None:
+        node = MemoryServer()
+        relayed = Listener("127.0.0.1", 0, proxy_protocol=ProxyProtocol("use_always"))
+        with bind(LISTENER) as first, bind(relayed) as second:
+            fds = [first.fileno(), second.fileno()]
+            acceptors = Acceptors([LISTENER, relayed], fds, node.node, node.source, 100)
+            plain, outer = first.getsockname()[1], second.getsockname()[1]
+            (inner,) = acceptors.ports().keys() - {plain}
+            assert inner != outer
+            with connection(plain), connection(outer) as link, connection(inner) as past:
+                link.request("GET", "/v1/sys/health")
+                assert (await asyncio.to_thread(link.getresponse)).status == 501
+                past.connect()
+                by_relay = acceptors.ports()[inner]
+                assert len(acceptors.held()) == 1
+                assert past.sock.getsockname() not in by_relay
+            await acceptors.stop()
+            await acceptors.end()
+            assert acceptors.held() == []
+
+    asyncio.run(scene())
+
+
 class Ending(Serving):
     """Ends before it has answered anybody, as a server does that cannot serve."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import uvloop
 
 from custody.serve.idle import hang_up
 from custody.serve.listeners import Serving, bind
@@ -256,27 +257,69 @@ def test_over_the_limit_connections_wait_for_others_to_go() -> None:
     play(acts)
 
 
-def test_when_room_is_made_who_spoke_last_stays_however_close_the_others_were() -> None:
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_when_room_is_made_who_spoke_last_stays_however_close_the_others_were(
+    run: Callable[..., None],
+) -> None:
     async def acts() -> None:
         async with scene() as one:
-            early = [await one.connect() for _ in range(20)]
-            for _, writer in early:
+            clients = [await one.connect() for _ in range(20)]
+            ends = []
+            for _, writer in clients:
                 writer.write(b"GET")
-            ends = [await one.accept() for _ in early]
-            reader, last = await one.connect()
-            last.write(b"GET")
-            with await one.accept() as end:
-                assert await received(end, 3) == b"GET"
-                assert await asyncio.to_thread(hang_up, set(), DESCRIPTORS, one.relay.lines()) == 20
-                for gone, writer in early:
+                ends.append(await one.accept())
+            reader, last = clients.pop(7)
+            last.write(b"x")
+            end = ends.pop(7)
+            assert await received(end, 4) == b"GETx"
+            assert await asyncio.to_thread(hang_up, {}, DESCRIPTORS, one.relay.held) == 19
+            for gone, writer in clients:
+                with contextlib.suppress(ConnectionError):
                     assert await gone.read() == b""
-                    writer.close()
-                assert [await received(each, 4) for each in ends] == [b"GET"] * 20
-                end.sendall(b"HTTP")
-                assert await reader.readexactly(4) == b"HTTP"
-            for each in ends:
+                writer.close()
+            await asyncio.get_running_loop().sock_sendall(end, b"HTTP")
+            assert await reader.readexactly(4) == b"HTTP"
+            for each in (end, *ends):
                 each.close()
             last.close()
+
+    run(asyncio.wait_for(acts(), 30))
+
+
+def test_who_speaks_once_it_was_chosen_to_go_stays() -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            reader, writer = await one.connect()
+            writer.write(b"GET")
+            with await one.accept() as end:
+                assert await received(end, 3) == b"GET"
+                (chosen,) = one.relay.held()
+                writer.write(b"x")
+                assert await received(end, 1) == b"x"
+                assert chosen.hang_up()
+                await asyncio.sleep(0.05)
+                end.send(b"HTTP")
+                assert await reader.readexactly(4) == b"HTTP"
+            writer.close()
+
+    play(acts)
+
+
+def test_who_is_answered_has_spoken_too() -> None:
+    async def acts() -> None:
+        async with scene() as one:
+            reader, writer = await one.connect()
+            writer.write(b"GET")
+            with await one.accept() as end:
+                assert await received(end, 3) == b"GET"
+                await asyncio.sleep(0.3)
+                (quiet,) = one.relay.held()
+                assert time.monotonic() - quiet.since > 0.25
+                end.send(b"HTTP")
+                assert await reader.readexactly(4) == b"HTTP"
+                (answered,) = one.relay.held()
+                assert answered.since > quiet.since + 0.25
+            writer.close()
 
     play(acts)
 
@@ -285,16 +328,18 @@ def test_a_connection_holds_more_once_it_is_passed_on_and_nothing_once_it_has_go
     async def acts() -> None:
         async with scene() as one:
             _, writer = await one.connect()
-            while not (lines := one.relay.lines()):  # noqa: ASYNC110 the kernel sets no event
+            while not (held := one.relay.held()):  # noqa: ASYNC110 the kernel sets no event
                 await asyncio.sleep(0.01)
-            assert [line.cost for line in lines] == [1]
+            assert [line.cost for line in held] == [1]
             writer.write(b"GET")
             with await one.accept():
-                assert [line.cost for line in lines] == [DESCRIPTORS]
-                assert lines[0].hang_up()
-                while one.relay.lines():  # noqa: ASYNC110
+                (line,) = one.relay.held()
+                assert line.cost == DESCRIPTORS
+                assert line.hang_up()
+                while one.relay.held():  # noqa: ASYNC110 the kernel sets no event
                     await asyncio.sleep(0.01)
-            assert not lines[0].hang_up()
+            assert one.relay.clients == {}
+            assert not line.hang_up()
             writer.close()
 
     play(acts)
