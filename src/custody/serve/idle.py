@@ -45,9 +45,8 @@ def nobody() -> Sequence[Held]:
 async def keep_room(
     ports: Callable[[], Ports], limit: int, others: Callable[[], Sequence[Held]] = nobody
 ) -> None:
-    """Run until cancelled. `ports` are those of connections that only the kernel knows, `others`,
-    which is called in a thread, the connections that somebody here knows; `limit` is the most
-    descriptors.
+    """Run until cancelled. `ports` are the listeners' own, `others`, which is called in a thread,
+    the connections that somebody here knows; `limit` is the most descriptors.
 
     Counts every descriptor of the process: a few files and sockets of its own do not matter.
     """
@@ -93,15 +92,16 @@ def idlest(
 
 def last_bytes(connection: socket.socket) -> float:
     """Since when no bytes have passed on a TCP connection, as far as the kernel knows: monotonic
-    seconds, which may be a tick earlier than they did, and never later.
+    seconds, which may be two ticks earlier than they did, and are never later.
 
     Raises OSError.
     """
+    now = time.monotonic()  # first: this thread may have to wait behind any of these lines
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
     (sent,) = struct.unpack_from("I", info, _LAST_SENT)
     (received,) = struct.unpack_from("I", info, _LAST_RECEIVED)
     milliseconds: int = min(sent, received)
-    return time.monotonic() - milliseconds / 1000 - _TICK
+    return now - milliseconds / 1000 - _TICK
 
 
 def _inspect(descriptor: int, ports: Ports) -> Held | None:

@@ -105,10 +105,15 @@ class Relay:
 
     def held(self) -> list[Held]:
         """The connections that there are. For any thread."""
-        return [
-            Held(line.since(), line.cost, functools.partial(self._hang_up, task, line.spoke))
-            for task, line in list(self._lines.items())
-        ]
+        held = []
+        # Its keys alone: pairs would have to be made, which may give others a turn at the lines.
+        for task in list(self._lines):
+            line = self._lines.get(task)
+            if line is not None:
+                spoke = line.spoke  # before the rest is asked: what is said from then on counts
+                hang_up = functools.partial(self._hang_up, task, spoke)
+                held.append(Held(line.since(), line.cost, hang_up))
+        return held
 
     def close(self) -> None:
         """Give back what is held by a relay that never began, or has ended."""
