@@ -55,6 +55,15 @@ async def received(end: socket.socket, count: int) -> bytes:
     return data
 
 
+async def begun(one: Scene) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, socket.socket]:
+    """A client whose first bytes have reached the server, and the server's end."""
+    reader, writer = await one.connect()
+    writer.write(b"GET")
+    end = await one.accept()
+    assert await received(end, 3) == b"GET"
+    return reader, writer, end
+
+
 @contextlib.asynccontextmanager
 async def scene(
     proxies: ProxyProtocol = ALWAYS, limit: int = 100, seconds: float = 10.0
@@ -289,10 +298,8 @@ def test_when_room_is_made_who_spoke_last_stays_however_close_the_others_were(
 def test_who_speaks_once_it_was_chosen_to_go_stays() -> None:
     async def acts() -> None:
         async with scene() as one:
-            reader, writer = await one.connect()
-            writer.write(b"GET")
-            with await one.accept() as end:
-                assert await received(end, 3) == b"GET"
+            reader, writer, end = await begun(one)
+            with end:
                 (chosen,) = one.relay.held()
                 writer.write(b"x")
                 assert await received(end, 1) == b"x"
@@ -308,10 +315,8 @@ def test_who_speaks_once_it_was_chosen_to_go_stays() -> None:
 def test_who_is_answered_has_spoken_too() -> None:
     async def acts() -> None:
         async with scene() as one:
-            reader, writer = await one.connect()
-            writer.write(b"GET")
-            with await one.accept() as end:
-                assert await received(end, 3) == b"GET"
+            reader, writer, end = await begun(one)
+            with end:
                 await asyncio.sleep(0.3)
                 (quiet,) = one.relay.held()
                 assert time.monotonic() - quiet.since > 0.25
